@@ -1,0 +1,45 @@
+# Compiler, warnings and sanitizers: the same for every target.
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)
+endif()
+# Release keeps line tables, so that a stack trace from the field can be read.
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1 -DNDEBUG")
+set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g")
+
+find_program(SKEIN_CCACHE ccache)
+if(SKEIN_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${SKEIN_CCACHE}")
+endif()
+
+add_library(skein_flags INTERFACE)
+target_include_directories(skein_flags INTERFACE "${PROJECT_SOURCE_DIR}")
+target_compile_options(skein_flags INTERFACE -Wall -Wextra -Wshadow -Wno-unused-parameter
+  -Wno-missing-field-initializers)
+if(SKEIN_WERROR)
+  target_compile_options(skein_flags INTERFACE -Werror)
+endif()
+if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  target_compile_options(skein_flags INTERFACE -Wthread-safety)
+endif()
+
+# Sanitizers go on everything that is compiled here, tests included.
+if(SKEIN_SANITIZE)
+  add_compile_options(-fsanitize=${SKEIN_SANITIZE} -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${SKEIN_SANITIZE})
+  if(SKEIN_SANITIZE MATCHES "undefined")
+    add_compile_options(-fno-sanitize-recover=undefined)
+  endif()
+endif()
+
+if(SKEIN_FUZZ)
+  if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+    message(FATAL_ERROR "SKEIN_FUZZ needs clang (libFuzzer): use the preset 'fuzz'")
+  endif()
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()

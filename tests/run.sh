@@ -1,0 +1,160 @@
+#!/usr/bin/env bash
+# Builds and runs the tests. The last line is the sum: "N passed, N failed".
+#
+# Usage: tests/run.sh [--quick | --fuzz SECONDS | --bench]
+#
+#   (nothing)        unit, fuzz corpora, tidy, conformance and integration; then the same under ASan+UBSan, and under TSan
+#   --quick          unit, fuzz corpora, tidy and conformance of the release build only
+#   --fuzz SECONDS   run each fuzz target for so long, starting from its kept corpus
+#   --bench          compare with Debian's mosquitto
+#
+# Missing Debian packages are installed first (deploy/deps.sh). A step that fails does not stop the others. Builds, logs and
+# result files are in build/. Exit code 0 only when nothing failed.
+set -uo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+results=$root/build/results
+python=/usr/bin/python3
+[[ -x $python ]] || python=python3
+jobs=$(nproc)
+passed=0
+failed=0
+failures=()
+
+say() { printf '\n==> %s\n' "$*"; }
+
+# Counts what a step left in its result file; a step without one counts by its exit code.
+#   step NAME RESULT-FILE|- COMMAND...
+step() {
+  local name=$1 result=$2 code=0 numbers
+  shift 2
+  say "$name"
+  local start=$SECONDS
+  [[ $result == - ]] || rm -f "$result"
+  "$@" || code=$?
+  if [[ $result == - ]]; then
+    numbers="1 0"
+    [[ $code -eq 0 ]] || numbers="0 1"
+  else
+    numbers=$("$python" "$root/tests/count_results.py" "$result")
+    # A run that fails with all its tests passed has crashed at its end.
+    [[ $code -eq 0 || $numbers != *" 0" ]] || numbers="${numbers% *} 1"
+  fi
+  passed=$((passed + ${numbers% *}))
+  failed=$((failed + ${numbers#* }))
+  [[ ${numbers#* } -eq 0 ]] || failures+=("$name")
+  echo "--- $name: ${numbers% *} passed, ${numbers#* } failed, $((SECONDS - start)) s"
+}
+
+finish() {
+  say "Sum"
+  local name
+  for name in ${failures[@]+"${failures[@]}"}; do echo "failed: $name"; done
+  echo "$passed passed, $failed failed"
+  [[ $failed -eq 0 ]]
+  exit
+}
+
+configure() { # PRESET
+  cmake --preset "$1" -S "$root" --log-level=WARNING -Wno-dev
+}
+
+build() { # PRESET [TARGET...]
+  local preset=$1
+  shift
+  configure "$preset" && cmake --build "$root/build/$preset" -j "$jobs" ${1+--target "$@"}
+}
+
+# ThreadSanitizer of this age does not know the address layout of newer kernels: no randomisation for it.
+plainly() {
+  if setarch "$(uname -m)" -R true 2>/dev/null; then setarch "$(uname -m)" -R "$@"; else "$@"; fi
+}
+
+run_ctest() { # PRESET RESULT-FILE ARGUMENTS...
+  plainly ctest --test-dir "$root/build/$1" --output-junit "$2" --output-on-failure --no-tests=error \
+    -j "$jobs" --progress "${@:3}"
+}
+
+run_pytest() { # PRESET RESULT-FILE FOLDER ARGUMENTS...
+  (cd "$root" &&
+    SKEINMQD=$root/build/$1/cmd/skeinmqd/skeinmqd INTEGRATION_CLIENTS=$root/build/clients \
+      plainly "$python" -m pytest -q -p no:cacheprovider -o timeout=600 --junitxml="$2" "${@:3}")
+}
+
+# All kinds of tests on one build.
+#   test_build PRESET [ctest arguments...]
+test_build() {
+  local preset=$1
+  shift
+  step "$preset: build" - build "$preset"
+  step "$preset: unit" "$results/$preset-unit.xml" \
+    run_ctest "$preset" "$results/$preset-unit.xml" "$@"
+  step "$preset: conformance" "$results/$preset-conformance.xml" \
+    run_pytest "$preset" "$results/$preset-conformance.xml" tests/conformance
+}
+
+test_integration() { # PRESET PYTEST-ARGUMENTS...
+  local preset=$1
+  shift
+  step "$preset: integration" "$results/$preset-integration.xml" \
+    run_pytest "$preset" "$results/$preset-integration.xml" tests/integration "$@"
+}
+
+run_fuzzers() { # SECONDS
+  local list=$root/build/fuzz/fuzzers.txt name corpora
+  step "fuzz: configure" - configure fuzz
+  # shellcheck disable=SC2046
+  step "fuzz: build" - build fuzz $(cut -d " " -f 1 "$list")
+  while read -r name corpora; do
+    # shellcheck disable=SC2086
+    mkdir -p "$root/build/fuzz/findings" "$root/build/fuzz/corpus/$name"
+    step "fuzz: $name, $1 s" - "$root/build/fuzz/bin/$name" -max_total_time="$1" -timeout=10 \
+      -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix="$root/build/fuzz/findings/$name-" \
+      "$root/build/fuzz/corpus/$name" $corpora
+  done <"$list"
+}
+
+mode=full
+case ${1-} in
+  "") ;;
+  --quick | --bench) mode=${1#--} ;;
+  --fuzz)
+    mode=fuzz
+    [[ ${2-} =~ ^[0-9]+$ ]] || {
+      echo "run.sh: --fuzz needs a number of seconds" >&2
+      exit 2
+    }
+    ;;
+  *)
+    sed -n '2,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+    [[ $1 == --help ]] && exit 0 || exit 2
+    ;;
+esac
+
+groups=(build test)
+[[ $mode == bench ]] && groups+=(bench)
+"$root/deploy/deps.sh" install "${groups[@]}" || exit 1
+mkdir -p "$results"
+export ASAN_OPTIONS=${ASAN_OPTIONS-detect_stack_use_after_return=1:strict_string_checks=1}
+export UBSAN_OPTIONS=${UBSAN_OPTIONS-print_stacktrace=1}
+export TSAN_OPTIONS=${TSAN_OPTIONS-halt_on_error=1:second_deadlock_stack=1}
+
+case $mode in
+  quick) test_build release ;;
+  fuzz) run_fuzzers "$2" ;;
+  bench)
+    step "bench: build" - build release
+    step "bench: compare" - "$python" "$root/tests/bench/compare.py" \
+      --bench "$root/build/release/cmd/skeinmq-bench/skeinmq-bench" --skeinmqd "$root/build/release/cmd/skeinmqd/skeinmqd"
+    ;;
+  full)
+    step "clients" - "$root/tests/integration/setup_clients.sh" "$root/build"
+    test_build release
+    test_integration release
+    for preset in asan-ubsan tsan; do
+      test_build "$preset" -LE tidy
+      test_integration "$preset" -m "not slow"
+    done
+    ;;
+esac
+finish
