@@ -1,0 +1,160 @@
+// See route_table.h.
+#include "broker/routing/route_table.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "broker/base/check.h"
+#include "broker/routing/topic.h"
+
+namespace skein::routing {
+namespace {
+
+// Finalizer of splitmix64: every input bit reaches every output bit.
+uint64_t Mix(uint64_t x) {
+  x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9u;
+  x = (x ^ x >> 27) * 0x94D049BB133111EBu;
+  return x ^ x >> 31;
+}
+
+// One route's part of the digest. Fixed for all machines and versions: FNV-1a of the text, mixed
+// with the numbers.
+uint64_t RouteHash(std::string_view text, Destination destination, uint32_t weight) {
+  uint64_t hash = 0xCBF29CE484222325u;
+  for (const char c : text)
+    hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001B3u;
+  return Mix(Mix(hash) + (uint64_t{destination} << 32 | weight));
+}
+
+}  // namespace
+
+Destination RouteTable::SharedRoute::Pick() {
+  SKEIN_CHECK(!shares.empty());
+  uint64_t total = 0;
+  for (const Share& share : shares)
+    total += share.weight;
+  uint64_t place = turn % total;
+  turn = static_cast<uint32_t>((place + 1) % total);
+  for (const Share& share : shares) {
+    if (place < share.weight) return share.destination;
+    place -= share.weight;
+  }
+  return shares.front().destination;
+}
+
+void RouteTable::Set(std::string_view filter_text, Destination destination, uint32_t weight) {
+  const ParsedFilter parsed = ParseFilter(filter_text);
+  if (parsed.shared()) {
+    SetShared(filter_text, parsed.topic_filter, destination, weight);
+  } else {
+    SetPlain(parsed.topic_filter, destination, weight);
+  }
+}
+
+void RouteTable::WithdrawAll(Destination destination) {
+  std::vector<std::string> texts;
+  const auto says = [destination](const Share& share) { return share.destination == destination; };
+  index_.ForEach([&](uint32_t id) {
+    const Entry& entry = index_[id];
+    if (std::any_of(entry.plain.begin(), entry.plain.end(), says)) {
+      texts.emplace_back(index_.text(id));
+    }
+    if (entry.groups == nullptr) return;
+    for (const uint32_t slot : *entry.groups) {
+      const Group& group = groups_[slot];
+      if (std::any_of(group.route.shares.begin(), group.route.shares.end(), says)) {
+        texts.push_back(group.text);
+      }
+    }
+  });
+  for (const std::string& text : texts)
+    Set(text, destination, 0);
+  last_seen_.erase(destination);
+}
+
+void RouteTable::Match(std::string_view topic, Matches* out) {
+  out->Clear();
+  ++match_;
+  index_.Match(topic, [this, out](Entry& entry) {
+    for (const Share& share : entry.plain) {
+      uint64_t& seen = last_seen_[share.destination];
+      if (seen != match_) out->destinations.push_back(share.destination);
+      seen = match_;
+    }
+    if (entry.groups == nullptr) return;
+    for (const uint32_t group : *entry.groups)
+      out->shared.push_back(&groups_[group].route);
+  });
+}
+
+void RouteTable::SetPlain(std::string_view topic_filter, Destination destination, uint32_t weight) {
+  uint32_t id = index_.Find(topic_filter);
+  if (id == index_.kNone) {
+    if (weight == 0) return;
+    id = index_.Insert(topic_filter);
+  }
+  Assign(topic_filter, destination, weight, &index_[id].plain);
+  if (index_[id].empty()) index_.Erase(id);
+}
+
+void RouteTable::SetShared(std::string_view filter_text, std::string_view topic_filter,
+                           Destination destination, uint32_t weight) {
+  uint32_t slot = FindGroup(filter_text);
+  if (slot == TextIndex::kNone) {
+    if (weight == 0) return;
+    slot = AddGroup(filter_text, topic_filter);
+  }
+  Assign(filter_text, destination, weight, &groups_[slot].route.shares);
+  if (groups_[slot].route.shares.empty()) DropGroup(slot);
+}
+
+uint32_t RouteTable::FindGroup(std::string_view filter_text) const {
+  return group_index_.Find(filter_text,
+                           [this](uint32_t id) -> std::string_view { return groups_[id].text; });
+}
+
+uint32_t RouteTable::AddGroup(std::string_view filter_text, std::string_view topic_filter) {
+  uint32_t entry = index_.Find(topic_filter);
+  if (entry == index_.kNone) entry = index_.Insert(topic_filter);
+  const uint32_t slot = groups_.Insert(Group{std::string(filter_text), {}, entry});
+  groups_[slot].route.text = groups_[slot].text;
+  group_index_.Insert(filter_text, slot);
+  std::unique_ptr<std::vector<uint32_t>>& groups = index_[entry].groups;
+  if (groups == nullptr) groups = std::make_unique<std::vector<uint32_t>>();
+  groups->push_back(slot);
+  return slot;
+}
+
+void RouteTable::DropGroup(uint32_t slot) {
+  const uint32_t entry = groups_[slot].entry;
+  std::unique_ptr<std::vector<uint32_t>>& groups = index_[entry].groups;
+  std::erase(*groups, slot);
+  if (groups->empty()) groups.reset();
+  group_index_.Erase(groups_[slot].text, slot);
+  groups_.Erase(slot);
+  if (index_[entry].empty()) index_.Erase(entry);
+}
+
+template <class Shares>
+void RouteTable::Assign(std::string_view filter_text, Destination destination, uint32_t weight,
+                        Shares* shares) {
+  const auto found =
+      std::find_if(shares->begin(), shares->end(),
+                   [destination](const Share& share) { return share.destination == destination; });
+  if (found != shares->end()) {
+    digest_ -= RouteHash(filter_text, destination, found->weight);
+    --size_;
+    if (weight == 0) {
+      shares->erase(found);
+      return;
+    }
+    found->weight = weight;
+  } else {
+    if (weight == 0) return;
+    shares->push_back(Share{destination, weight});
+  }
+  digest_ += RouteHash(filter_text, destination, weight);
+  ++size_;
+}
+
+}  // namespace skein::routing

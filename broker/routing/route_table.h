@@ -1,0 +1,104 @@
+// Where a message must go: the routing replica each shard holds.
+//
+// Purpose: from a topic to the destinations that have subscribers for it, and to one destination of
+// each shared group. The shards publish their filters to it; so will nodes and partitions.
+// Thread: confined to its shard. Limits: its writers' (fewer than 2^31 filters). Set() and Match()
+// take time by the length of the text; WithdrawAll() by the number of filters.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/inlined_vector.h"
+#include "broker/routing/filter_index.h"
+#include "broker/routing/slab.h"
+#include "broker/routing/text_index.h"
+
+namespace skein::routing {
+
+// A shard of this node; nodes and partitions later.
+using Destination = uint32_t;
+
+class RouteTable {
+ public:
+  RouteTable() = default;
+  RouteTable(const RouteTable&) = delete;
+  RouteTable& operator=(const RouteTable&) = delete;
+
+  // Says that the destination has `weight` subscribers (members, for a shared group) of the filter,
+  // written as in SUBSCRIBE; replaces what it said before. 0 withdraws.
+  void Set(std::string_view filter_text, Destination destination, uint32_t weight);
+  // Withdraws all that the destination said.
+  void WithdrawAll(Destination destination);
+
+  struct Share {
+    Destination destination = 0;
+    uint32_t weight = 0;
+  };
+  // A shared group, wherever its members are.
+  struct SharedRoute {
+    std::string_view text;  // "$share/{name}/{filter}"
+    absl::InlinedVector<Share, 4> shares;
+    uint32_t turn = 0;
+
+    // The destination whose turn it is; each gets as many turns a round as it has members.
+    Destination Pick();
+  };
+
+  struct Matches {
+    absl::InlinedVector<Destination, 8> destinations;  // for plain subscriptions, each once
+    absl::InlinedVector<SharedRoute*, 2> shared;
+
+    void Clear() {
+      destinations.clear();
+      shared.clear();
+    }
+  };
+  // Replaces *out. The pointers hold until the next Set() or WithdrawAll().
+  void Match(std::string_view topic, Matches* out);
+
+  // Pairs of filter and destination.
+  size_t size() const { return size_; }
+  // Equal for equal tables whatever the order of the calls, on any machine: to compare replicas.
+  uint64_t Digest() const { return digest_; }
+
+ private:
+  struct Entry {
+    absl::InlinedVector<Share, 2> plain;
+    std::unique_ptr<std::vector<uint32_t>> groups;  // ids in groups_, null when there are none
+
+    bool empty() const { return plain.empty() && groups == nullptr; }
+  };
+  struct Group {
+    std::string text;
+    SharedRoute route;
+    uint32_t entry = 0;  // of the topic filter
+  };
+
+  void SetPlain(std::string_view topic_filter, Destination destination, uint32_t weight);
+  void SetShared(std::string_view filter_text, std::string_view topic_filter,
+                 Destination destination, uint32_t weight);
+  uint32_t FindGroup(std::string_view filter_text) const;
+  uint32_t AddGroup(std::string_view filter_text, std::string_view topic_filter);
+  void DropGroup(uint32_t group);
+  // Changes one destination's share and the digest with it.
+  template <class Shares>
+  void Assign(std::string_view filter_text, Destination destination, uint32_t weight,
+              Shares* shares);
+
+  FilterIndex<Entry> index_;  // by topic filter, without "$share/{name}/"
+  Slab<Group> groups_;
+  TextIndex group_index_;
+  size_t size_ = 0;
+  uint64_t digest_ = 0;
+  // The match that last yielded a destination, so that each is yielded once.
+  absl::flat_hash_map<Destination, uint64_t> last_seen_;
+  uint64_t match_ = 0;
+};
+
+}  // namespace skein::routing
