@@ -1,0 +1,12 @@
+#include "broker/auth/anonymous.h"
+
+namespace skein::auth {
+
+Decision AnonymousAuthenticator::Begin(const ConnectRequest& request, const Done& done,
+                                       std::unique_ptr<Exchange>* exchange) {
+  if (!request.method.empty()) return Decision::Deny(mqtt::ReasonCode::kBadAuthenticationMethod);
+  if (!request.listener_allows_anonymous) return Decision::Deny(mqtt::ReasonCode::kNotAuthorized);
+  return Decision::Allow();
+}
+
+}  // namespace skein::auth

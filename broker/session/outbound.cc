@@ -1,0 +1,150 @@
+#include "broker/session/outbound.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace skein::session {
+namespace {
+
+PacketId After(PacketId id) {
+  return id == UINT16_MAX ? 1 : static_cast<PacketId>(id + 1);
+}
+
+// Steps from `first` to `id` when ids run 1..65535 and then again from 1.
+size_t Distance(PacketId first, PacketId id) {
+  return id >= first ? static_cast<size_t>(id - first) : static_cast<size_t>(65535 - first + id);
+}
+
+}  // namespace
+
+Outbound::InFlight& Outbound::Send(Delivery delivery) {
+  InFlight entry;
+  entry.delivery = std::move(delivery);
+  entry.id = next_id_;
+  entry.state = State::kPublished;
+  next_id_ = After(next_id_);
+  ++unfinished_;
+  ++outstanding_;
+  window_.push_back(std::move(entry));
+  next_to_send_ = End();
+  return window_.back();
+}
+
+void Outbound::Rewind() {
+  next_to_send_ = first_;
+  outstanding_ = 0;
+}
+
+Outbound::InFlight* Outbound::NextToResend(size_t window) {
+  while (next_to_send_ < End() && outstanding_ < window) {
+    InFlight& entry = window_[next_to_send_++ - first_];
+    if (entry.state == State::kDone) continue;
+    ++outstanding_;
+    return &entry;
+  }
+  return nullptr;
+}
+
+uint64_t Outbound::Discard(InFlight* entry) {
+  uint64_t sequence = 0;
+  Finish(entry, &sequence);
+  return sequence;
+}
+
+void Outbound::Restore(Delivery delivery, PacketId id, State state) {
+  while (!window_.empty() && next_id_ != id && window_.size() < kMaxSpan) {
+    InFlight gap;
+    gap.id = next_id_;
+    window_.push_back(std::move(gap));
+    next_id_ = After(next_id_);
+  }
+  next_id_ = id;
+  Send(std::move(delivery)).state = state;
+}
+
+Outbound::InFlight* Outbound::Find(PacketId id) {
+  if (window_.empty() || id == 0) return nullptr;
+  const size_t index = Distance(window_.front().id, id);
+  if (index >= window_.size()) return nullptr;
+  InFlight* entry = &window_[index];
+  return entry->state == State::kDone ? nullptr : entry;
+}
+
+void Outbound::Finish(InFlight* entry, uint64_t* sequence) {
+  *sequence = entry->delivery.sequence;
+  entry->state = State::kDone;
+  entry->delivery = Delivery();
+  --unfinished_;
+  const auto ordinal = first_ + Distance(window_.front().id, entry->id);
+  if (ordinal < next_to_send_) --outstanding_;
+  while (!window_.empty() && window_.front().state == State::kDone) {
+    window_.pop_front();
+    ++first_;
+  }
+  next_to_send_ = std::max(next_to_send_, first_);
+}
+
+Outbound::AckResult Outbound::OnPuback(PacketId id, uint64_t* sequence) {
+  *sequence = 0;
+  InFlight* entry = Find(id);
+  if (entry == nullptr) return AckResult::kUnknown;
+  if (entry->delivery.qos != Qos::kAtLeastOnce) return AckResult::kMismatch;
+  Finish(entry, sequence);
+  return AckResult::kOk;
+}
+
+Outbound::AckResult Outbound::OnPubrec(PacketId id, bool error, uint64_t* sequence) {
+  *sequence = 0;
+  InFlight* entry = Find(id);
+  if (entry == nullptr) return AckResult::kUnknown;
+  if (entry->delivery.qos != Qos::kExactlyOnce) return AckResult::kMismatch;
+  if (error) {
+    Finish(entry, sequence);
+    return AckResult::kOk;
+  }
+  entry->state = State::kReleased;  // also on a repeated PUBREC: PUBREL is sent again
+  entry->delivery.message = mqtt::MessagePtr();
+  return AckResult::kOk;
+}
+
+Outbound::AckResult Outbound::OnPubcomp(PacketId id, uint64_t* sequence) {
+  *sequence = 0;
+  InFlight* entry = Find(id);
+  if (entry == nullptr) return AckResult::kUnknown;
+  if (entry->state != State::kReleased) return AckResult::kMismatch;
+  Finish(entry, sequence);
+  return AckResult::kOk;
+}
+
+QueueResult Outbound::Room(const mqtt::Message& message, const QueueBounds& bounds,
+                           const QueueBudget& budget) const {
+  const uint64_t cost = message.cost();
+  if (queue_.size() >= bounds.messages) return QueueResult::kFull;
+  if (queued_bytes_ + cost > bounds.bytes) return QueueResult::kFullBytes;
+  if (budget.used + cost > budget.maximum) return QueueResult::kFullTotal;
+  return QueueResult::kQueued;
+}
+
+void Outbound::Enqueue(Delivery delivery, QueueBudget* budget) {
+  const uint64_t cost = delivery.message->cost();
+  queued_bytes_ += cost;
+  budget->used += cost;
+  queue_.push_back(std::move(delivery));
+}
+
+Delivery Outbound::TakeFront(QueueBudget* budget) {
+  Delivery delivery = std::move(queue_.front());
+  queue_.pop_front();
+  const uint64_t cost = delivery.message->cost();
+  queued_bytes_ -= cost;
+  budget->used -= cost;
+  return delivery;
+}
+
+void Outbound::ClearQueue(QueueBudget* budget) {
+  budget->used -= queued_bytes_;
+  queued_bytes_ = 0;
+  queue_.clear();
+}
+
+}  // namespace skein::session

@@ -1,0 +1,101 @@
+// The MQTT session behind a client id.
+//
+// Purpose: what outlives a network connection: subscriptions, both directions' handshakes, the
+// queue, the will, the expiry interval. A session is durable when it is to survive its connection
+// (expiry > 0, or clean session 0 in 3.x): then it is also recorded through SessionStore. A
+// transient one dies with its connection. Owner and thread: its shard's SessionTable; confined to
+// the shard. Pure: decisions come back as values. Limits: Limits (subscriptions, queue, window).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/container/flat_hash_map.h"
+#include "broker/base/limits.h"
+#include "broker/base/timer_wheel.h"
+#include "broker/base/types.h"
+#include "broker/routing/subscription_table.h"
+#include "broker/session/delivery.h"
+#include "broker/session/inbound.h"
+#include "broker/session/outbound.h"
+
+namespace skein::session {
+
+inline constexpr uint32_t kExpiryNever =
+    UINT32_MAX;  // Session Expiry Interval 0xFFFFFFFF [MQTT-3.1.2.11.2]
+
+// A will as the client gave it; the message is stamped anew when it is published.
+struct Will {
+  mqtt::MessagePtr message;
+  uint32_t delay_seconds = 0;
+};
+
+class Session {
+ public:
+  // Index of the connection that serves the session, in its shard.
+  using ConnectionSlot = uint32_t;
+  static constexpr ConnectionSlot kOffline = UINT32_MAX;
+
+  // token: unique on the node, marks this session's publishes for No Local.
+  Session(std::string client_id, SessionSlot slot, uint64_t token)
+      : client_id_(std::move(client_id)), timer_(kTimerKind, slot), token_(token), slot_(slot) {}
+
+  static constexpr uint8_t kTimerKind = 1;
+
+  const std::string& client_id() const { return client_id_; }
+  SessionSlot slot() const { return slot_; }
+  uint64_t token() const { return token_; }
+
+  bool connected() const { return connection != kOffline; }
+  bool durable() const { return expiry_seconds > 0; }
+
+  // The directions exist from their first QoS 1/2 message on, so that an idle session stays small.
+  Outbound& outbound();
+  Inbound& inbound();
+  Outbound* outbound_if_any() { return outbound_.get(); }
+  Inbound* inbound_if_any() { return inbound_.get(); }
+  bool has_queued() const { return outbound_ != nullptr && !outbound_->queue_empty(); }
+
+  // The number of the next delivery of a durable session.
+  uint64_t NextSequence() { return ++last_sequence_; }
+  void RestoreSequence(uint64_t sequence) { last_sequence_ = std::max(last_sequence_, sequence); }
+
+  // When the session must be looked at next while it is offline: the earlier of will and expiry;
+  // kNever if neither.
+  TimeMs NextDeadline() const;
+
+  TimerEntry& timer() { return timer_; }
+
+  using Subscriptions = absl::flat_hash_map<routing::FilterId, routing::SubscriptionHandle>;
+  Subscriptions subscriptions;
+
+  ConnectionSlot connection = kOffline;
+  uint32_t expiry_seconds = 0;
+  uint32_t match_position = 0;  // scratch of the matcher, see shard/matcher.h
+  uint64_t match_stamp = 0;
+  TimeMs expires_at = kNever;  // while offline
+  TimeMs will_due = kNever;    // while offline, or kNever
+  std::unique_ptr<Will> will;
+  uint8_t version = 4;
+  bool recorded = false;  // the store knows it
+
+ private:
+  std::string client_id_;
+  std::unique_ptr<Outbound> outbound_;
+  std::unique_ptr<Inbound> inbound_;
+  TimerEntry timer_;
+  uint64_t token_;
+  uint64_t last_sequence_ = 0;
+  SessionSlot slot_;
+};
+
+// When a session that goes offline at `now` expires.
+TimeMs ExpiryDeadline(TimeMs now, uint32_t expiry_seconds);
+
+// When its will is due: after the delay, or when the session ends if that is earlier [MQTT-3.1.2-8]
+// [MQTT-3.1.3-9].
+TimeMs WillDeadline(TimeMs now, uint32_t delay_seconds, uint32_t expiry_seconds);
+
+}  // namespace skein::session

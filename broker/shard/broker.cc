@@ -1,0 +1,72 @@
+#include "broker/shard/broker.h"
+
+#include <utility>
+
+namespace skein::shard {
+
+absl::Status Broker::Start() {
+  std::vector<ListenerInfo> infos;
+  for (const BrokerListener& listener : options_.listeners) {
+    absl::StatusOr<net::Listener> bound = net::Listener::Bind(listener.endpoint);
+    if (!bound.ok()) return bound.status();
+    shared_.listeners.push_back(std::move(*bound));
+    shared_.listener_connections.emplace_back(0);
+    infos.push_back(listener.info);
+  }
+  std::vector<std::unique_ptr<net::EventLoop>> loops;
+  for (ShardId id = 0; id < options_.shards; ++id) {
+    absl::StatusOr<std::unique_ptr<net::EventLoop>> loop = net::EventLoop::Create();
+    if (!loop.ok()) return loop.status();
+    loops.push_back(std::move(*loop));
+  }
+  shared_.mailboxes.resize(options_.shards);
+  for (ShardId from = 0; from < options_.shards; ++from) {
+    for (ShardId to = 0; to < options_.shards; ++to) {
+      shared_.mailboxes[from].push_back(from == to ? nullptr : std::make_unique<ShardMailbox>());
+    }
+  }
+  for (ShardId id = 0; id < options_.shards; ++id) {
+    stores_.push_back(ports_.make_store(id));
+    ShardOptions shard;
+    shard.id = id;
+    shard.count = options_.shards;
+    shard.partitions = options_.partitions;
+    shard.limits = options_.limits;
+    shard.listeners = infos;
+    Ports ports;
+    ports.store = stores_.back().get();
+    ports.retained = ports_.retained;
+    ports.authenticator = ports_.authenticator;
+    ports.log = ports_.log;
+    ports.random = ports_.random;
+    shared_.shards.push_back(
+        std::make_unique<Shard>(shard, std::move(ports), &shared_, std::move(loops[id])));
+  }
+  for (auto& shard : shared_.shards)
+    threads_.emplace_back([runner = shard.get()] { runner->Run(); });
+  return absl::OkStatus();
+}
+
+void Broker::Stop() {
+  for (auto& shard : shared_.shards)
+    shard->RequestStop();
+  for (std::thread& thread : threads_)
+    thread.join();
+  threads_.clear();
+}
+
+std::vector<net::Endpoint> Broker::endpoints() const {
+  std::vector<net::Endpoint> result;
+  for (const net::Listener& listener : shared_.listeners)
+    result.push_back(listener.endpoint());
+  return result;
+}
+
+std::vector<const ShardStats*> Broker::stats() const {
+  std::vector<const ShardStats*> result;
+  for (const auto& shard : shared_.shards)
+    result.push_back(&shard->stats());
+  return result;
+}
+
+}  // namespace skein::shard

@@ -1,0 +1,63 @@
+// One node's broker: its listeners and its shards.
+//
+// Purpose: binds the listeners, starts a thread a shard, stops them. The stores and the
+// authenticator are given to it; only cmd/ knows their kinds. Owner and thread: cmd/, the main
+// thread. Life cycle: Start() once, Stop() once. Errors: Start() fails when a listener cannot be
+// bound or the system refuses a descriptor; nothing runs then.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "broker/shard/shard.h"
+
+namespace skein::shard {
+
+struct BrokerListener {
+  net::Endpoint endpoint;
+  ListenerInfo info;
+};
+
+struct BrokerOptions {
+  ShardId shards = 1;
+  uint32_t partitions = 256;
+  Limits limits;
+  std::vector<BrokerListener> listeners;
+};
+
+struct BrokerPorts {
+  std::function<std::unique_ptr<session::SessionStore>(ShardId)> make_store;
+  RetainedStore* retained = nullptr;
+  auth::Authenticator* authenticator = nullptr;
+  Logger* log = nullptr;
+  std::function<uint64_t()> random;  // any thread
+};
+
+class Broker {
+ public:
+  Broker(BrokerOptions options, BrokerPorts ports)
+      : options_(std::move(options)), ports_(std::move(ports)) {}
+  ~Broker() { Stop(); }
+
+  absl::Status Start();
+  void Stop();
+
+  // The bound listeners with their actual ports, after Start().
+  std::vector<net::Endpoint> endpoints() const;
+
+  // Counters of the shards, any thread, after Start().
+  std::vector<const ShardStats*> stats() const;
+
+ private:
+  BrokerOptions options_;
+  BrokerPorts ports_;
+  BrokerShared shared_;
+  std::vector<std::unique_ptr<session::SessionStore>> stores_;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace skein::shard

@@ -1,0 +1,193 @@
+#include "broker/shard/connect_handler.h"
+
+#include <string>
+#include <utility>
+
+namespace skein::shard {
+
+using auth::Decision;
+using mqtt::PacketType;
+using mqtt::PropertyId;
+using mqtt::ProtocolVersion;
+using mqtt::ReasonCode;
+
+void ConnectHandler::OnFirstPacket(Connection& connection, const mqtt::Frame& frame,
+                                   std::string_view bytes) {
+  if (frame.type != PacketType::kConnect) {
+    return lifecycle_.Close(connection, ReasonCode::kProtocolError,
+                            "[MQTT-3.1.0-1] the first packet is not CONNECT");
+  }
+  mqtt::Connect connect;
+  const auto error = mqtt::DecodeConnect(frame, &connect);
+  connection.version = connect.version;
+  if (error.has_value()) return RefuseMalformed(connection, connect, *error);
+  if (!connect.client_id.empty()) {
+    const ShardId owner =
+        OwnerOf(connect.client_id, state_.options.partitions, state_.options.count);
+    if (owner != state_.options.id) {
+      connection.state = Connection::State::kMoved;
+      state_.wheel.Cancel(&connection.timer);
+      state_.out.moves.push_back({connection.slot, owner, std::string(bytes)});
+      return;
+    }
+  }
+  Ask(connection, connect, bytes.substr(0, frame.size));
+}
+
+// An error answer goes only to a client whose version is known and that can understand it.
+void ConnectHandler::RefuseMalformed(Connection& connection, const mqtt::Connect& connect,
+                                     const mqtt::Error& error) {
+  const bool unsupported = error.code == ReasonCode::kUnsupportedProtocolVersion;
+  if (unsupported || connect.version == ProtocolVersion::k5) {
+    return lifecycle_.RefuseConnect(connection, error.code, error.rule);
+  }
+  lifecycle_.Close(connection, error.code,
+                   error.rule);  // 3.x: closed without an answer [MQTT-3.1.4-1]
+}
+
+void ConnectHandler::Ask(Connection& connection, const mqtt::Connect& connect,
+                         std::string_view packet) {
+  const ListenerInfo& listener = state_.options.listeners[connection.listener];
+  auth::ConnectRequest request;
+  request.client_id = connect.client_id;
+  request.user_name = connect.user_name;
+  request.password = connect.password;
+  request.method = connect.properties.authentication_method;
+  request.data = connect.properties.authentication_data;
+  request.listener = listener.name;
+  request.listener_allows_anonymous = listener.allow_anonymous;
+  std::unique_ptr<auth::Exchange> exchange;
+  const Decision decision =
+      state_.ports.authenticator->Begin(request, Callback(connection), &exchange);
+  if (decision.kind == Decision::Kind::kDeny) {
+    state_.stats.auth_refused.Add();
+    return lifecycle_.RefuseConnect(connection, decision.reason, "the authenticator denies");
+  }
+  const bool allowed = decision.kind == Decision::Kind::kAllow;
+  if (!allowed || !request.method.empty()) connection.auth = std::make_unique<AuthState>();
+  if (allowed) {
+    if (connection.auth != nullptr) connection.auth->method = std::string(request.method);
+    return lifecycle_.Establish(connection, connect, decision.data);
+  }
+  connection.state = Connection::State::kAuthenticating;
+  connection.auth->exchange = std::move(exchange);
+  connection.auth->packet = std::string(packet);
+  connection.auth->method = std::string(request.method);
+  connection.auth->pending = decision.kind == Decision::Kind::kPending;
+  if (!connection.auth->pending) {
+    SendAuth(connection, ReasonCode::kContinueAuthentication, connection.auth->method,
+             decision.data);
+  }
+}
+
+auth::Authenticator::Done ConnectHandler::Callback(const Connection& connection) const {
+  return [answer = state_.ports.auth_answer, slot = connection.slot,
+          generation = connection.generation](Decision decision) {
+    answer(slot, generation, std::move(decision));
+  };
+}
+
+void ConnectHandler::SendAuth(Connection& connection, ReasonCode reason, std::string_view method,
+                              std::string_view data) {
+  mqtt::Auth packet;
+  packet.reason = reason;
+  packet.properties.authentication_method = method;
+  packet.properties.Mark(PropertyId::kAuthenticationMethod);
+  if (!data.empty()) {
+    packet.properties.authentication_data = data;
+    packet.properties.Mark(PropertyId::kAuthenticationData);
+  }
+  std::string bytes;
+  mqtt::EncodeAuth(packet, &bytes);
+  sender_.SendBytes(connection, bytes);
+}
+
+void ConnectHandler::OnPacketWhileAuthenticating(Connection& connection, const mqtt::Frame& frame) {
+  if (frame.type == PacketType::kDisconnect)
+    return lifecycle_.Close(connection, ReasonCode::kSuccess, "client gave up");
+  mqtt::Auth packet;
+  if (frame.type != PacketType::kAuth) {
+    return lifecycle_.Close(connection, ReasonCode::kProtocolError,
+                            "[MQTT-3.1.2-30] only AUTH or DISCONNECT may follow until CONNACK");
+  }
+  if (const auto error = mqtt::DecodeAuth(frame, &packet)) {
+    return lifecycle_.RefuseConnect(connection, error->code, error->rule);
+  }
+  AuthState& state = *connection.auth;
+  if (state.pending || state.exchange == nullptr ||
+      packet.reason != ReasonCode::kContinueAuthentication ||
+      packet.properties.authentication_method != state.method) {
+    return lifecycle_.RefuseConnect(connection, ReasonCode::kProtocolError,
+                                    "[MQTT-4.12.0-3] AUTH does not continue the conversation");
+  }
+  OnDecision(connection, state.exchange->Step(packet.properties.authentication_data));
+}
+
+void ConnectHandler::OnAuth(Connection& connection, const mqtt::Frame& frame) {
+  mqtt::Auth packet;
+  if (const auto error = mqtt::DecodeAuth(frame, &packet))
+    return lifecycle_.Close(connection, error->code, error->rule);
+  AuthState* state = connection.auth.get();
+  if (state == nullptr || packet.properties.authentication_method != state->method) {
+    return lifecycle_.Close(
+        connection, ReasonCode::kProtocolError,
+        "[MQTT-4.12.1-1] re-authentication needs the authentication method of CONNECT");
+  }
+  if (packet.reason == ReasonCode::kContinueAuthentication && state->reauthenticating &&
+      state->exchange != nullptr) {
+    return OnDecision(connection, state->exchange->Step(packet.properties.authentication_data));
+  }
+  if (packet.reason != ReasonCode::kReAuthenticate || state->reauthenticating) {
+    return lifecycle_.Close(connection, ReasonCode::kProtocolError,
+                            "[MQTT-4.12.1-1] AUTH out of turn");
+  }
+  state->reauthenticating = true;
+  auth::ConnectRequest request;
+  request.client_id = state_.sessions[connection.session].client_id();
+  request.method = state->method;
+  request.data = packet.properties.authentication_data;
+  request.listener = state_.options.listeners[connection.listener].name;
+  OnDecision(connection,
+             state_.ports.authenticator->Begin(request, Callback(connection), &state->exchange));
+}
+
+void ConnectHandler::OnDecision(Connection& connection, const Decision& decision) {
+  if (connection.auth == nullptr) return;
+  AuthState& state = *connection.auth;
+  state.pending = decision.kind == Decision::Kind::kPending;
+  if (state.pending) return;
+  if (decision.kind == Decision::Kind::kContinue) {
+    return SendAuth(connection, ReasonCode::kContinueAuthentication, state.method, decision.data);
+  }
+  return state.reauthenticating ? DecideAgain(connection, decision)
+                                : DecideConnect(connection, decision);
+}
+
+void ConnectHandler::DecideConnect(Connection& connection, const Decision& decision) {
+  if (decision.kind == Decision::Kind::kDeny) {
+    state_.stats.auth_refused.Add();
+    return lifecycle_.RefuseConnect(connection, decision.reason, "the authenticator denies");
+  }
+  const std::string packet = std::move(connection.auth->packet);
+  const mqtt::FrameResult whole = mqtt::NextFrame(packet, UINT32_MAX);
+  mqtt::Connect connect;
+  const auto error = mqtt::DecodeConnect(whole.frame, &connect);
+  SKEIN_CHECK(!error.has_value());  // it was decoded before
+  connection.auth->exchange.reset();
+  if (connection.auth->method.empty()) connection.auth.reset();
+  lifecycle_.Establish(connection, connect, decision.data);
+}
+
+void ConnectHandler::DecideAgain(Connection& connection, const Decision& decision) {
+  AuthState& state = *connection.auth;
+  if (decision.kind == Decision::Kind::kDeny) {
+    state_.stats.auth_refused.Add();
+    return lifecycle_.Close(connection, decision.reason,
+                            "[MQTT-4.12.1-2] re-authentication failed");
+  }
+  state.reauthenticating = false;
+  state.exchange.reset();
+  SendAuth(connection, ReasonCode::kSuccess, state.method, decision.data);
+}
+
+}  // namespace skein::shard

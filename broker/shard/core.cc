@@ -1,0 +1,241 @@
+#include "broker/shard/core.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace skein::shard {
+
+using mqtt::PacketType;
+using mqtt::ReasonCode;
+
+Core::Core(const ShardOptions& options, const Ports& ports, TimeMs now)
+    : state_(options, ports, now),
+      sender_(&state_),
+      dispatcher_(&state_, &sender_),
+      promises_(&state_, &sender_, &dispatcher_),
+      lifecycle_(&state_, &sender_, &dispatcher_, &promises_),
+      replay_(&state_, &sender_, &dispatcher_),
+      connect_handler_(&state_, &sender_, &lifecycle_),
+      packet_handler_(&state_, &sender_, &dispatcher_, &promises_, &lifecycle_, &replay_) {}
+
+Core::~Core() {
+  for (ConnectionSlot slot = 0; slot < state_.connections.slots(); ++slot) {
+    state_.connections[slot].out.Clear(state_.chunks);
+    state_.wheel.Cancel(&state_.connections[slot].timer);
+  }
+  state_.sessions.ForEach([&](session::Session& session) {
+    state_.wheel.Cancel(&session.timer());
+    if (session::Outbound* outbound = session.outbound_if_any())
+      outbound->ClearQueue(&state_.budget);
+  });
+}
+
+void Core::Recover() {
+  state_.ports.store->Recover(
+      [this](const session::SessionImage& image) { lifecycle_.Restore(image); });
+  lifecycle_.FinishRestore();
+}
+
+Connection& Core::Accept(int fd, uint16_t listener, TimeMs accepted_at) {
+  Connection& connection = state_.connections.Open();
+  connection.fd = fd;
+  connection.listener = listener;
+  connection.last_activity = state_.now;
+  state_.wheel.Schedule(&connection.timer, accepted_at + state_.limits.connect_timeout_ms);
+  return connection;
+}
+
+void Core::Receive(Connection& connection, std::string_view bytes) {
+  if (!connection.open()) return;
+  connection.last_activity = state_.now;
+  state_.stats.bytes_in.Add(bytes.size());
+  if (connection.read_paused || !connection.partial.empty()) {
+    Keep(connection, bytes);
+    return ProcessKept(connection);
+  }
+  const size_t done = Process(connection, bytes);
+  if (connection.open() && done < bytes.size()) Keep(connection, bytes.substr(done));
+}
+
+void Core::Keep(Connection& connection, std::string_view rest) {
+  connection.partial.append(rest);
+}
+
+void Core::ProcessKept(Connection& connection) {
+  if (connection.read_paused || connection.partial.size() < connection.partial_size) return;
+  // Moved out while it is handled, since a handler may end the connection.
+  std::string kept = std::exchange(connection.partial, {});
+  const size_t done = Process(connection, kept);
+  if (!connection.open() || done == kept.size()) return;
+  if (done > 0) {
+    connection.partial.assign(kept, done);
+  } else {
+    connection.partial = std::move(kept);
+  }
+}
+
+size_t Core::Process(Connection& connection, std::string_view bytes) {
+  size_t done = 0;
+  connection.partial_size = 0;
+  while (done < bytes.size()) {
+    if (MustPause(connection)) {
+      Pause(connection);
+      break;
+    }
+    const std::string_view rest = bytes.substr(done);
+    const mqtt::FrameResult next = mqtt::NextFrame(rest, state_.limits.max_packet_size);
+    if (next.status == mqtt::FrameStatus::kNeedMore) {
+      connection.partial_size = static_cast<uint32_t>(next.needed);
+      break;
+    }
+    if (next.status == mqtt::FrameStatus::kError) {
+      lifecycle_.Close(connection, next.error.code, next.error.rule);
+      break;
+    }
+    state_.stats.packets_in[static_cast<size_t>(next.frame.type)].Add();
+    HandleFrame(connection, next.frame, rest);
+    if (!connection.open()) break;
+    done += next.frame.size;
+  }
+  return done;
+}
+
+void Core::HandleFrame(Connection& connection, const mqtt::Frame& frame, std::string_view bytes) {
+  switch (connection.state) {
+    case Connection::State::kAwaitConnect:
+      return connect_handler_.OnFirstPacket(connection, frame, bytes);
+    case Connection::State::kAuthenticating:
+      return connect_handler_.OnPacketWhileAuthenticating(connection, frame);
+    default:
+      if (frame.type == PacketType::kAuth && connection.v5())
+        return connect_handler_.OnAuth(connection, frame);
+      return packet_handler_.Handle(connection, frame);
+  }
+}
+
+bool Core::MustPause(const Connection& connection) const {
+  if (connection.state == Connection::State::kAwaitConnect) return false;
+  if (connection.auth != nullptr && connection.auth->pending) return true;
+  return mail_congested_ || dispatcher_.congested() || Promises::TooMany(connection) ||
+         connection.out.bytes() >= 2 * size_t{state_.limits.max_output_bytes};
+}
+
+void Core::Pause(Connection& connection) {
+  connection.read_paused = true;
+  paused_.push_back({connection.slot, connection.generation});
+  state_.MarkDirty(connection);
+}
+
+void Core::ResumePaused() {
+  if (paused_.empty()) return;
+  const std::vector<SlotAndGeneration> paused = std::exchange(paused_, {});
+  for (const SlotAndGeneration& entry : paused) {
+    Connection* connection = state_.connections.Find(entry.slot, entry.generation);
+    if (connection == nullptr || !connection->open() || !connection->read_paused) continue;
+    if (MustPause(*connection)) {
+      paused_.push_back(entry);
+      continue;
+    }
+    connection->read_paused = false;
+    state_.MarkDirty(*connection);
+    ProcessKept(*connection);
+  }
+}
+
+void Core::OnTransportClosed(Connection& connection) {
+  lifecycle_.OnTransportClosed(connection);
+}
+
+void Core::Drained(Connection& connection) {
+  if (connection.state != Connection::State::kServing) return;
+  session::Session& session = state_.sessions[connection.session];
+  if (session.outbound_if_any() != nullptr) dispatcher_.Pump(session);
+}
+
+void Core::Release(Connection& connection) {
+  connection.out.Clear(state_.chunks);
+  state_.wheel.Cancel(&connection.timer);
+  state_.connections.Free(connection);
+}
+
+void Core::OnMail(ShardId from, Mail&& mail) {
+  if (auto* forwarded = std::get_if<ForwardedPublish>(&mail))
+    return dispatcher_.OnForwarded(from, *forwarded);
+  if (auto* finished = std::get_if<PublishDone>(&mail))
+    return dispatcher_.OnPublishDone(finished->token);
+  if (auto* change = std::get_if<RouteChange>(&mail)) {
+    state_.routes.Set(change->filter, from, change->weight);
+    // One answer a batch is enough: a later one covers the earlier.
+    auto& box = state_.out.mail[from];
+    if (!box.empty()) {
+      if (auto* last = std::get_if<RouteApplied>(&box.back())) {
+        last->sequence = change->sequence;
+        return;
+      }
+    }
+    box.emplace_back(RouteApplied{change->sequence});
+    return;
+  }
+  if (auto* applied = std::get_if<RouteApplied>(&mail))
+    state_.routes_applied[from] = applied->sequence;
+}
+
+void Core::OnAuthDecision(ConnectionSlot slot, uint32_t generation,
+                          const auth::Decision& decision) {
+  Connection* connection = state_.connections.Find(slot, generation);
+  if (connection == nullptr || !connection->open()) return;
+  connect_handler_.OnDecision(*connection, decision);
+}
+
+bool Core::Tick() {
+  state_.wheel.Advance(state_.now, [this](TimerEntry* entry) { OnTimer(entry); });
+  const bool jobs = dispatcher_.RunJobs();
+  const bool replays = replay_.Run();
+  ResumePaused();
+  return jobs || replays;
+}
+
+void Core::Commit() {
+  state_.ports.store->Commit();
+  OnDurable();
+}
+
+void Core::OnDurable() {
+  dispatcher_.AnswerUpTo(state_.ports.store->durable());
+  promises_.ReleaseWaiting();
+}
+
+void Core::OnTimer(TimerEntry* entry) {
+  if (entry->kind() == Connection::kTimerKind)
+    return OnConnectionTimer(state_.connections[entry->owner()]);
+  lifecycle_.OnSessionTimer(state_.sessions[entry->owner()]);
+}
+
+void Core::OnConnectionTimer(Connection& connection) {
+  switch (connection.state) {
+    case Connection::State::kAwaitConnect:
+    case Connection::State::kAuthenticating:
+      state_.stats.connect_timeouts.Add();
+      return lifecycle_.Close(connection, ReasonCode::kKeepAliveTimeout,
+                              "no complete CONNECT within limits.connect_timeout");
+    case Connection::State::kConnecting:
+    case Connection::State::kServing: {
+      const TimeMs deadline = connection.last_activity + connection.keep_alive * TimeMs{1500};
+      // A client whose packets wait here for the broker's own sake has not been silent.
+      if (deadline > state_.now || connection.read_paused) {
+        state_.wheel.Schedule(&connection.timer, std::max(deadline, state_.now + 100));
+        return;
+      }
+      state_.stats.keep_alive_timeouts.Add();
+      return lifecycle_.Close(connection, ReasonCode::kKeepAliveTimeout,
+                              "[MQTT-3.1.2-22] silent for 1.5 times the keep alive");
+    }
+    case Connection::State::kLingering:
+      connection.state = Connection::State::kDead;
+      return state_.MarkDirty(connection);
+    default:
+      return;
+  }
+}
+
+}  // namespace skein::shard

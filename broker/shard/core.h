@@ -1,0 +1,99 @@
+// The whole protocol of one shard, without I/O.
+//
+// Purpose: bytes, mail and time in; effects out (ShardState::out and the connections' output
+// queues). A runner feeds it from sockets, a test from strings, a simulator from a script. Thread:
+// confined to the shard. Contract with the runner, each tick:
+//   BeginTick(now); any number of Accept/Adopt/Receive/OnMail/...; Tick(); Commit(); then write the
+//   output of the dirty connections (telling Drained), carry out moves, send the mail.
+// Errors: a client's fault ends its connection with a reason code; ours is a failed check.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "broker/shard/connect_handler.h"
+#include "broker/shard/dispatcher.h"
+#include "broker/shard/lifecycle.h"
+#include "broker/shard/packet_handler.h"
+#include "broker/shard/promises.h"
+#include "broker/shard/retained_replay.h"
+#include "broker/shard/sender.h"
+#include "broker/shard/state.h"
+
+namespace skein::shard {
+
+class Core {
+ public:
+  Core(const ShardOptions& options, const Ports& ports, TimeMs now);
+  Core(const Core&) = delete;
+  ~Core();
+
+  // Loads the shard's durable sessions. Before anything else.
+  void Recover();
+
+  void BeginTick(TimeMs now) { state_.now = now; }
+
+  // A connection came in. `accepted_at` starts the time for CONNECT.
+  Connection& Accept(int fd, uint16_t listener, TimeMs accepted_at);
+
+  // Bytes came. All are taken: what cannot be handled now is kept.
+  void Receive(Connection& connection, std::string_view bytes);
+
+  // The peer is gone. The runner closes the descriptor and then calls Release().
+  void OnTransportClosed(Connection& connection);
+
+  // The runner wrote output; more may be sent now.
+  void Drained(Connection& connection);
+
+  // The runner has let go of the descriptor (closed it or moved it on).
+  void Release(Connection& connection);
+
+  void OnMail(ShardId from, Mail&& mail);
+  void OnAuthDecision(ConnectionSlot slot, uint32_t generation, const auth::Decision& decision);
+
+  // Timers, waiting fan-outs, retained replays, paused readers. True if there is more work that
+  // needs no event.
+  bool Tick();
+
+  // Ends the tick's batch of records; releases the replies whose promise is kept.
+  void Commit();
+
+  // The store made records durable since.
+  void OnDurable();
+
+  // Ends all connections with the reason, wills included.
+  void CloseAll(mqtt::ReasonCode reason) { lifecycle_.CloseAll(reason); }
+
+  // Other shards cannot take our mail fast enough: publishers have to wait.
+  void set_mail_congested(bool congested) { mail_congested_ = congested; }
+
+  TimeMs NextWake() const { return state_.wheel.NextWake(state_.now); }
+  ShardState& state() { return state_; }
+
+ private:
+  // Handles whole packets at the front of `bytes`, returns how many bytes they had.
+  size_t Process(Connection& connection, std::string_view bytes);
+  void HandleFrame(Connection& connection, const mqtt::Frame& frame, std::string_view bytes);
+  void Keep(Connection& connection, std::string_view rest);
+  void ProcessKept(Connection& connection);
+  bool MustPause(const Connection& connection) const;
+  void Pause(Connection& connection);
+  void ResumePaused();
+  void OnTimer(TimerEntry* entry);
+  void OnConnectionTimer(Connection& connection);
+
+  ShardState state_;
+  Sender sender_;
+  Dispatcher dispatcher_;
+  Promises promises_;
+  Lifecycle lifecycle_;
+  RetainedReplay replay_;
+  ConnectHandler connect_handler_;
+  PacketHandler packet_handler_;
+  std::vector<SlotAndGeneration> paused_;
+  bool mail_congested_ = false;
+};
+
+}  // namespace skein::shard

@@ -1,0 +1,295 @@
+// Matching and fan-out.
+#include "broker/shard/dispatcher.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/string_view.h"
+
+namespace skein::shard {
+namespace {
+
+absl::string_view Key(std::string_view text) {
+  return {text.data(), text.size()};
+}
+
+// Shares of weight 2 and more have connected members; those of weight 1 only offline ones, and wait
+// until no other is left.
+routing::Destination PickShare(routing::RouteTable::SharedRoute* route) {
+  uint32_t connected = 0;
+  for (const auto& share : route->shares)
+    connected += share.weight / 2;
+  const uint32_t turn = route->turn++;
+  if (connected == 0) return route->shares[turn % route->shares.size()].destination;
+  uint32_t rest = turn % connected;
+  for (const auto& share : route->shares) {
+    if (rest < share.weight / 2) return share.destination;
+    rest -= share.weight / 2;
+  }
+  return route->shares.front().destination;
+}
+
+}  // namespace
+
+Dispatcher::Outcome Dispatcher::Publish(const mqtt::MessagePtr& message, Gate* gate,
+                                        uint64_t* token) {
+  Outcome outcome;
+  if (message->retain()) {
+    outcome.retained_full = state_.ports.retained->Put(message) == RetainedStore::PutResult::kFull;
+    if (outcome.retained_full) Drop(DropReason::kRetainedFull);
+  }
+  const uint64_t answers = gate != nullptr ? next_token_ : 0;
+  uint32_t destinations = 0;
+  bool sliced = false;
+  if (state_.options.count == 1) {
+    outcome.matched =
+        DeliverHere(message, true, nullptr, gate, state_.options.id, answers, &sliced);
+  } else {
+    std::vector<std::string> groups_here;
+    Forward(message, answers, &groups_here, &destinations, &outcome.matched);
+    outcome.matched |=
+        DeliverHere(message, true, &groups_here, gate, state_.options.id, answers, &sliced);
+  }
+  if (sliced) ++destinations;
+  if (gate != nullptr && destinations > 0) {
+    gate->destinations = destinations;
+    *token = next_token_++;
+    pending_[*token].remaining = destinations;
+  }
+  return outcome;
+}
+
+void Dispatcher::Bind(uint64_t token, ConnectionSlot slot, uint32_t generation, uint64_t ordinal) {
+  Pending& pending = pending_[token];
+  pending.slot = slot;
+  pending.generation = generation;
+  pending.ordinal = ordinal;
+}
+
+void Dispatcher::Forward(const mqtt::MessagePtr& message, uint64_t token,
+                         std::vector<std::string>* groups_here, uint32_t* sent, bool* matched) {
+  const ShardId self = state_.options.id;
+  route_matches_.Clear();
+  state_.routes.Match(message->topic(), &route_matches_);
+  shares_.clear();
+  for (const routing::Destination destination : route_matches_.destinations) {
+    if (destination != self) shares_.push_back({static_cast<ShardId>(destination), true, {}});
+  }
+  for (routing::RouteTable::SharedRoute* route : route_matches_.shared) {
+    *matched = true;
+    const auto target = static_cast<ShardId>(PickShare(route));
+    if (target == self) {
+      groups_here->emplace_back(route->text);
+      continue;
+    }
+    auto share = std::find_if(shares_.begin(), shares_.end(),
+                              [&](const Share& s) { return s.shard == target; });
+    if (share == shares_.end()) share = shares_.insert(shares_.end(), Share{target, false, {}});
+    share->groups.emplace_back(route->text);
+  }
+  for (Share& share : shares_) {
+    ForwardedPublish mail;
+    mail.message = message;
+    mail.token = token;
+    mail.plain = share.plain;
+    if (!share.groups.empty())
+      mail.groups = std::make_unique<std::vector<std::string>>(std::move(share.groups));
+    state_.out.mail[share.shard].emplace_back(std::move(mail));
+    *matched = true;
+    ++*sent;
+  }
+}
+
+bool Dispatcher::DeliverHere(const mqtt::MessagePtr& message, bool plain,
+                             const std::vector<std::string>* groups, Gate* gate, ShardId origin,
+                             uint64_t token, bool* sliced) {
+  matches_.Clear();
+  state_.subscriptions.Match(message->topic(), &matches_);
+  size_t receivers = 0;
+  if (plain) {
+    for (const auto* list : matches_.plain)
+      receivers += list->size();
+  }
+  const bool topic_busy = !job_topics_.empty() && job_topics_.contains(Key(message->topic()));
+  if (receivers > state_.limits.fanout_slice || (receivers > 0 && topic_busy)) {
+    StartJob(message, receivers, origin, token);
+    *sliced = token != 0;
+  } else if (receivers > 0) {
+    images_.Begin(receivers < 3);
+    if (matches_.plain.size() == 1) {
+      DeliverList(message, *matches_.plain[0], gate);
+    } else {
+      Collect(message, &merged_);
+      for (const Target& target : merged_.targets)
+        DeliverTarget(message, merged_, target, gate);
+    }
+  }
+  bool matched = receivers > 0;
+  images_.Begin(true);
+  for (routing::SharedGroup* group : matches_.shared) {
+    if (groups != nullptr) {
+      const std::string_view text = state_.subscriptions.text(group->id);
+      if (std::find(groups->begin(), groups->end(), text) == groups->end()) continue;
+    }
+    DeliverShared(message, group, gate);
+    matched = true;
+  }
+  return matched;
+}
+
+bool Dispatcher::DeliverList(const mqtt::MessagePtr& message,
+                             const std::vector<routing::Subscriber>& list, Gate* gate) {
+  for (const routing::Subscriber& subscriber : list) {
+    session::Session& session = state_.sessions[subscriber.session];
+    if (subscriber.no_local() && session.token() == message->publisher()) continue;
+    const bool retain = message->retain() && subscriber.retain_as_published();
+    const std::span<const uint32_t> ids = subscriber.identifier == 0
+                                              ? std::span<const uint32_t>{}
+                                              : std::span(&subscriber.identifier, 1);
+    Offer(session, message, subscriber.qos(), retain, ids, &images_, gate);
+  }
+  return !list.empty();
+}
+
+void Dispatcher::Collect(const mqtt::MessagePtr& message, TargetList* list) {
+  list->targets.clear();
+  list->ids.clear();
+  ++stamp_;
+  for (const auto* subscribers : matches_.plain) {
+    for (const routing::Subscriber& subscriber : *subscribers) {
+      session::Session& session = state_.sessions[subscriber.session];
+      if (subscriber.no_local() && session.token() == message->publisher()) continue;
+      if (session.match_stamp != stamp_) {
+        session.match_stamp = stamp_;
+        session.match_position = static_cast<uint32_t>(list->targets.size());
+        list->targets.push_back({subscriber.session, subscriber.identifier, session.token(), -1,
+                                 subscriber.qos(), subscriber.retain_as_published()});
+        continue;
+      }
+      Target& target = list->targets[session.match_position];
+      target.qos = std::max(target.qos, subscriber.qos());
+      target.retain_as_published |= subscriber.retain_as_published();
+      if (subscriber.identifier == 0) continue;
+      if (target.identifier == 0) {
+        target.identifier = subscriber.identifier;
+      } else {
+        if (target.more_ids < 0) {
+          target.more_ids = static_cast<int32_t>(list->ids.size());
+          list->ids.push_back({target.identifier});
+        }
+        list->ids[static_cast<size_t>(target.more_ids)].push_back(subscriber.identifier);
+      }
+    }
+  }
+}
+
+void Dispatcher::DeliverTarget(const mqtt::MessagePtr& message, const TargetList& list,
+                               const Target& target, Gate* gate) {
+  session::Session* session = state_.sessions.Find(SessionRef{target.session, target.token});
+  if (session == nullptr) return;
+  std::span<const uint32_t> ids;
+  if (target.more_ids >= 0) {
+    ids = list.ids[static_cast<size_t>(target.more_ids)];
+  } else if (target.identifier != 0) {
+    ids = std::span(&target.identifier, 1);
+  }
+  Offer(*session, message, target.qos, message->retain() && target.retain_as_published, ids,
+        &images_, gate);
+}
+
+const routing::Subscriber* Dispatcher::PickMember(routing::SharedGroup* group,
+                                                  bool connected_only) {
+  const size_t count = group->members.size();
+  const routing::Subscriber* fallback = nullptr;
+  for (size_t step = 0; step < count; ++step) {
+    const size_t index = (group->next + step) % count;
+    const routing::Subscriber& member = group->members[index];
+    session::Session& session = state_.sessions[member.session];
+    const Connection* connection = ServingConnection(session);
+    if (connection != nullptr && sender_.HasRoom(*connection) && !session.has_queued()) {
+      group->next = static_cast<uint32_t>((index + 1) % count);
+      return &member;
+    }
+    if (fallback == nullptr && (connection != nullptr || !connected_only)) fallback = &member;
+  }
+  if (count > 0) group->next = static_cast<uint32_t>((group->next + 1) % count);
+  return fallback;
+}
+
+void Dispatcher::DeliverShared(const mqtt::MessagePtr& message, routing::SharedGroup* group,
+                               Gate* gate) {
+  const routing::Subscriber* member = PickMember(group, message->qos() == Qos::kAtMostOnce);
+  if (member == nullptr) return;
+  const std::span<const uint32_t> ids =
+      member->identifier == 0 ? std::span<const uint32_t>{} : std::span(&member->identifier, 1);
+  Offer(state_.sessions[member->session], message, member->qos(),
+        message->retain() && member->retain_as_published(), ids, &images_, gate);
+}
+
+void Dispatcher::StartJob(const mqtt::MessagePtr& message, size_t expected, ShardId origin,
+                          uint64_t token) {
+  // No Local makes the list depend on the publisher, so only messages of one publisher may share
+  // it.
+  const bool reusable = last_list_ != nullptr && last_epoch_ == state_.subscription_epoch &&
+                        last_topic_ == message->topic() && last_publisher_ == message->publisher();
+  if (!reusable) {
+    auto list = std::make_shared<TargetList>();
+    list->targets.reserve(expected);
+    Collect(message, list.get());
+    last_list_ = std::move(list);
+    last_epoch_ = state_.subscription_epoch;
+    last_topic_ = std::string(message->topic());
+    last_publisher_ = message->publisher();
+  }
+  jobs_.push_back({message, last_list_, 0, origin, token});
+  ++job_topics_[Key(message->topic())];
+}
+
+bool Dispatcher::RunJobs() {
+  size_t left = state_.limits.fanout_slice;
+  while (!jobs_.empty() && left > 0) {
+    Job& job = jobs_.front();
+    images_.Begin(false);
+    const size_t end = std::min(job.list->targets.size(), job.next + left);
+    Gate gate;
+    left -= end - job.next;
+    for (; job.next < end; ++job.next)
+      DeliverTarget(job.message, *job.list, job.list->targets[job.next], &gate);
+    if (job.next < job.list->targets.size()) break;
+    if (job.token != 0) Answer(job.origin, job.token, state_.last_lsn);
+    const auto topic = job_topics_.find(Key(job.message->topic()));
+    if (--topic->second == 0) job_topics_.erase(topic);
+    jobs_.pop_front();
+  }
+  if (jobs_.empty()) last_list_.reset();
+  return !jobs_.empty();
+}
+
+void Dispatcher::OnForwarded(ShardId from, const ForwardedPublish& mail) {
+  static const std::vector<std::string> kNone;
+  Gate gate;
+  bool sliced = false;
+  const std::vector<std::string>* groups = mail.groups == nullptr ? &kNone : mail.groups.get();
+  DeliverHere(mail.message, mail.plain, groups, &gate, from, mail.token, &sliced);
+  if (mail.token != 0 && !sliced) Answer(from, mail.token, gate.lsn);
+}
+
+void Dispatcher::Answer(ShardId origin, uint64_t token, session::Lsn lsn) {
+  if (lsn > state_.ports.store->durable()) {
+    waiting_.push_back({lsn, origin, token});
+  } else if (origin == state_.options.id) {
+    OnPublishDone(token);
+  } else {
+    state_.out.mail[origin].emplace_back(PublishDone{token});
+  }
+}
+
+void Dispatcher::AnswerUpTo(session::Lsn durable) {
+  while (!waiting_.empty() && waiting_.front().lsn <= durable) {
+    const WaitingAnswer answer = waiting_.front();
+    waiting_.pop_front();
+    Answer(answer.origin, answer.token, 0);
+  }
+}
+
+}  // namespace skein::shard

@@ -1,0 +1,151 @@
+// From a published message to the sessions that get it.
+//
+// Purpose: the middle of every message's way: match the topic, merge what one session matched more
+// than once, apply each subscription's options, and hand the message to each session's window or
+// queue, to other shards, and to the retained store. Thread: confined to the shard. Limits: a match
+// of more than Limits::fanout_slice subscribers is served in slices between other work; messages to
+// the same topic wait behind it, so order holds. At most kMaxJobs such fan-outs wait, then the
+// shard stops reading from publishers.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "broker/shard/sender.h"
+#include "broker/shard/state.h"
+
+namespace skein::shard {
+
+class Dispatcher {
+ public:
+  static constexpr size_t kMaxJobs = 1024;
+
+  Dispatcher(ShardState* state, Sender* sender) : state_(*state), sender_(*sender) {}
+
+  struct Outcome {
+    bool matched = false;        // somebody, here or elsewhere, wants it
+    bool retained_full = false;  // it asked to be retained and there is no room
+  };
+
+  // Publishes on behalf of a client of this shard. gate: what an acknowledgement has to wait for;
+  // null if nobody waits. gate->destinations > 0 on return: *token names the answers to come, see
+  // Bind().
+  Outcome Publish(const mqtt::MessagePtr& message, Gate* gate, uint64_t* token);
+
+  // The reply that waits for the answers of `token`: Bind() says where it is once it is held.
+  void Bind(uint64_t token, ConnectionSlot slot, uint32_t generation, uint64_t ordinal);
+
+  // A publish that another shard matched to this one.
+  void OnForwarded(ShardId from, const ForwardedPublish& mail);
+  void OnPublishDone(uint64_t token);
+
+  // Gives one message to one session, as a subscription of the given QoS would.
+  void Offer(session::Session& session, const mqtt::MessagePtr& message, Qos subscription_qos,
+             bool retain, std::span<const uint32_t> ids, ImageCache* images, Gate* gate);
+
+  // Sends what the session has for its client as far as window and output allow: first again what
+  // was in flight when the last connection ended, in order [MQTT-4.4.0-1] [MQTT-4.6.0-1], then the
+  // queue.
+  void Pump(session::Session& session);
+
+  // One slice of the waiting fan-outs. True if there is more to do.
+  bool RunJobs();
+  bool congested() const { return jobs_.size() >= kMaxJobs; }
+
+  // Sends the answers to other shards that waited for records to become durable.
+  void AnswerUpTo(session::Lsn durable);
+
+ private:
+  // One receiver of a message: a session, and what its matching subscriptions add up to.
+  struct Target {
+    SessionSlot session = kNoSession;
+    uint32_t identifier = 0;
+    uint64_t token = 0;     // of the session
+    int32_t more_ids = -1;  // index of the list in TargetList::ids when several identifiers matched
+    Qos qos = Qos::kAtMostOnce;
+    bool retain_as_published = false;
+  };
+  struct TargetList {
+    std::vector<Target> targets;
+    std::vector<std::vector<uint32_t>> ids;
+  };
+  struct Job {
+    mqtt::MessagePtr message;
+    std::shared_ptr<const TargetList> list;
+    size_t next = 0;
+    ShardId origin = 0;
+    uint64_t token = 0;
+  };
+  struct WaitingAnswer {
+    session::Lsn lsn;
+    ShardId origin;
+    uint64_t token;
+  };
+  struct Pending {
+    ConnectionSlot slot = 0;
+    uint32_t generation = 0;
+    uint64_t ordinal = 0;
+    uint32_t remaining = 0;
+  };
+  // What goes to one other shard.
+  struct Share {
+    ShardId shard;
+    bool plain;
+    std::vector<std::string> groups;
+  };
+
+  // Delivers to this shard's subscribers. groups: the shared groups this shard must serve, null =
+  // all that match. Returns whether anybody matched; *sliced: a job was made, its answer goes to
+  // (origin, token).
+  bool DeliverHere(const mqtt::MessagePtr& message, bool plain,
+                   const std::vector<std::string>* groups, Gate* gate, ShardId origin,
+                   uint64_t token, bool* sliced);
+  bool DeliverList(const mqtt::MessagePtr& message, const std::vector<routing::Subscriber>& list,
+                   Gate* gate);
+  void DeliverShared(const mqtt::MessagePtr& message, routing::SharedGroup* group, Gate* gate);
+  const routing::Subscriber* PickMember(routing::SharedGroup* group, bool connected_only);
+  void Collect(const mqtt::MessagePtr& message, TargetList* list);
+  void DeliverTarget(const mqtt::MessagePtr& message, const TargetList& list, const Target& target,
+                     Gate* gate);
+  void StartJob(const mqtt::MessagePtr& message, size_t expected, ShardId origin, uint64_t token);
+
+  void Forward(const mqtt::MessagePtr& message, uint64_t token,
+               std::vector<std::string>* groups_here, uint32_t* sent, bool* matched);
+  void Answer(ShardId origin, uint64_t token, session::Lsn lsn);
+
+  // The session's connection if it can be sent to now, else null.
+  Connection* ServingConnection(const session::Session& session);
+  void Drop(DropReason reason) { state_.stats.Drop(reason); }
+  void QueueOrDrop(session::Session& session, session::Delivery delivery, Gate* gate);
+  void SendInFlight(session::Session& session, Connection& connection, session::Delivery delivery,
+                    ImageCache* images, Gate* gate);
+  void Resend(session::Session& session, Connection& connection, session::Outbound::InFlight* sent);
+  bool TooLarge(const Connection& connection, const session::Delivery& delivery) const;
+
+  ShardState& state_;
+  Sender& sender_;
+  ImageCache images_;
+  routing::SubscriptionTable::Matches matches_;
+  routing::RouteTable::Matches route_matches_;
+  TargetList merged_;
+  std::vector<Share> shares_;
+  uint64_t stamp_ = 0;
+
+  std::deque<Job> jobs_;
+  absl::flat_hash_map<std::string, uint32_t> job_topics_;  // topics of waiting jobs, and how many
+  std::shared_ptr<const TargetList> last_list_;  // of the newest job, reused while nothing changes
+  std::string last_topic_;
+  uint64_t last_epoch_ = 0;
+  uint64_t last_publisher_ = 0;
+
+  uint64_t next_token_ = 1;
+  absl::flat_hash_map<uint64_t, Pending> pending_;
+  std::deque<WaitingAnswer> waiting_;  // by lsn
+};
+
+}  // namespace skein::shard

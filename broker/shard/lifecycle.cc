@@ -1,0 +1,222 @@
+#include "broker/shard/lifecycle.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <utility>
+
+#include "broker/mqtt/codec.h"
+
+namespace skein::shard {
+
+using mqtt::PropertyId;
+using mqtt::ReasonCode;
+using session::Session;
+
+ShardId OwnerOf(std::string_view client_id, uint32_t partitions, ShardId shards) {
+  const uint64_t partition = XXH3_64bits(client_id.data(), client_id.size()) % partitions;
+  return static_cast<ShardId>(partition % shards);
+}
+
+std::string Lifecycle::NewClientId() {
+  // 128 unpredictable bits, so that nobody can take over a client that was given its id; tried
+  // until it is this shard's own.
+  for (;;) {
+    char text[40];
+    std::snprintf(text, sizeof text, "auto-%016llx%016llx",
+                  static_cast<unsigned long long>(state_.ports.random()),
+                  static_cast<unsigned long long>(state_.ports.random()));
+    if (OwnerOf(text, state_.options.partitions, state_.options.count) == state_.options.id)
+      return text;
+  }
+}
+
+Session* Lifecycle::Resume(Connection& connection, const mqtt::Connect& connect,
+                           const std::string& client_id, Gate* gate) {
+  Session* session = state_.sessions.Find(client_id);
+  if (session != nullptr && session->connected()) {
+    state_.stats.takeovers.Add();
+    Close(state_.connections[session->connection], ReasonCode::kSessionTakenOver,
+          "[MQTT-3.1.4-3] another connection has this client id");
+    session = state_.sessions.Find(client_id);
+  }
+  if (session != nullptr && (connect.clean_start || session->expires_at <= state_.now)) {
+    const bool recorded = session->recorded;
+    End(*session);
+    if (recorded) gate->lsn = state_.last_lsn;
+    session = nullptr;
+  }
+  return session;
+}
+
+void Lifecycle::Establish(Connection& connection, const mqtt::Connect& connect,
+                          std::string_view auth_data) {
+  const session::ConnectGrant grant = session::JudgeConnect(connect, state_.limits);
+  if (mqtt::IsError(grant.reason)) return RefuseConnect(connection, grant.reason, grant.rule);
+  const std::string client_id =
+      grant.assign_client_id ? NewClientId() : std::string(connect.client_id);
+  Promises::Wait wait;
+  Session* session = Resume(connection, connect, client_id, &wait.gate);
+  const bool present = session != nullptr;
+  if (session == nullptr) {
+    if (state_.sessions.size() >= state_.limits.max_sessions / state_.options.count) {
+      return RefuseConnect(connection, ReasonCode::kQuotaExceeded, "limits.max_sessions reached");
+    }
+    session = &state_.sessions.Create(client_id);
+    state_.stats.sessions.Add(1);
+  }
+  state_.wheel.Cancel(&session->timer());
+  session->expires_at = kNever;
+  session->will_due = kNever;
+  session->expiry_seconds = grant.expiry_seconds;
+  session->version = static_cast<uint8_t>(connect.version);
+  session->recorded |= session->durable();
+  SetWill(*session, connect);
+  session->connection = connection.slot;
+  if (session::Outbound* outbound = session->outbound_if_any()) outbound->Rewind();
+  std::optional<session::WillRecord> will;
+  if (session->will != nullptr)
+    will = session::WillRecord{session->will->message, session->will->delay_seconds};
+  state_.Record(*session,
+                session::Connected{grant.expiry_seconds, session->version, std::move(will)},
+                &wait.gate);
+
+  connection.session = session->slot();
+  connection.state = Connection::State::kConnecting;
+  connection.keep_alive = grant.keep_alive;
+  connection.receive_maximum = grant.receive_maximum;
+  connection.maximum_packet_size = grant.maximum_packet_size;
+  connection.topic_alias_maximum_out = grant.topic_alias_maximum;
+  connection.problem_information = grant.problem_information;
+  if (connection.keep_alive > 0) {
+    state_.wheel.Schedule(&connection.timer, state_.now + connection.keep_alive * TimeMs{1500});
+  } else {
+    state_.wheel.Cancel(&connection.timer);
+  }
+  mqtt::Connack packet =
+      session::MakeConnack(connect, grant, state_.limits, present,
+                           grant.assign_client_id ? client_id : std::string_view());
+  if (connect.properties.Has(PropertyId::kAuthenticationMethod)) {
+    packet.properties.authentication_method = connect.properties.authentication_method;
+    packet.properties.Mark(PropertyId::kAuthenticationMethod);
+    if (!auth_data.empty()) {
+      packet.properties.authentication_data = auth_data;
+      packet.properties.Mark(PropertyId::kAuthenticationData);
+    }
+  }
+  std::string bytes;
+  mqtt::EncodeConnack(packet, connect.version, &bytes);
+  state_.ports.log->Log(
+      LogLevel::kDebug, "client.connected",
+      {{"client_id", session->client_id()}, {"session_present", present ? 1 : 0}});
+  AnnounceShared(*session);
+  promises_.ReplyConnack(connection, wait, bytes);
+}
+
+void Lifecycle::SetWill(Session& session, const mqtt::Connect& connect) {
+  session.will.reset();
+  if (!connect.will.has_value()) return;
+  const mqtt::Will& will = *connect.will;
+  std::string scratch;
+  mqtt::Message::Init init;
+  init.topic = will.topic;
+  init.properties = mqtt::ForwardableProperties(will.properties, &scratch);
+  init.payload = will.payload;
+  init.qos = will.qos;
+  init.retain = will.retain;
+  init.received_at = state_.now;
+  if (will.properties.Has(PropertyId::kMessageExpiryInterval)) {
+    init.expiry_seconds = will.properties.message_expiry_interval;
+  }
+  session.will = std::make_unique<session::Will>();
+  session.will->message = mqtt::Message::Make(init);
+  session.will->delay_seconds = will.properties.will_delay_interval;
+}
+
+void Lifecycle::RefuseConnect(Connection& connection, ReasonCode reason, const char* rule) {
+  LogRefusal(connection, reason, rule);
+  mqtt::Connack packet;
+  packet.reason = reason;
+  if (connection.v5() && rule[0] != '\0') {
+    packet.properties.reason_string = rule;
+    packet.properties.Mark(PropertyId::kReasonString);
+  }
+  std::string bytes;
+  mqtt::EncodeConnack(packet, connection.version, &bytes);
+  sender_.SendBytes(connection, bytes);
+  Linger(connection);
+}
+
+void Lifecycle::LogRefusal(const Connection& connection, ReasonCode reason, const char* rule) {
+  std::string_view client_id;
+  if (connection.session != kNoSession) client_id = state_.sessions[connection.session].client_id();
+  state_.ports.log->Log(LogLevel::kInfo, "client.refused",
+                        {{"client_id", client_id},
+                         {"peer", state_.ports.peer_name(connection)},
+                         {"listener", state_.options.listeners[connection.listener].name},
+                         {"reason", mqtt::ReasonCodeName(reason)},
+                         {"rule", rule}});
+  state_.stats.refusals[static_cast<uint8_t>(reason)].Add();
+}
+
+void Lifecycle::Linger(Connection& connection) {
+  connection.state = Connection::State::kLingering;
+  connection.partial = {};
+  connection.held.reset();
+  connection.aliases.reset();
+  connection.auth.reset();
+  connection.session = kNoSession;
+  connection.read_paused = false;
+  state_.wheel.Schedule(&connection.timer, state_.now + kLingerMs);
+  state_.MarkDirty(connection);
+}
+
+void Lifecycle::Close(Connection& connection, ReasonCode reason, const char* rule) {
+  if (!connection.open()) return;
+  LogRefusal(connection, reason, rule);
+  if (connection.v5() && connection.state == Connection::State::kServing) {
+    mqtt::Disconnect packet;
+    packet.reason = reason;
+    if (connection.problem_information && rule[0] != '\0') {
+      packet.properties.reason_string = rule;
+      packet.properties.Mark(PropertyId::kReasonString);
+    }
+    std::string bytes;
+    mqtt::EncodeDisconnect(packet, &bytes);
+    if (bytes.size() <= connection.maximum_packet_size) sender_.SendBytes(connection, bytes);
+  }
+  const SessionSlot slot = connection.session;
+  Linger(connection);
+  if (slot != kNoSession) Detach(state_.sessions[slot], true);
+}
+
+void Lifecycle::OnDisconnect(Connection& connection, const mqtt::Disconnect& packet) {
+  Session& session = state_.sessions[connection.session];
+  if (packet.properties.Has(PropertyId::kSessionExpiryInterval)) {
+    const uint32_t wanted = packet.properties.session_expiry_interval;
+    if (mqtt::IsError(session::JudgeDisconnectExpiry(session.expiry_seconds, wanted))) {
+      return Close(connection, ReasonCode::kProtocolError,
+                   "[MQTT-3.1.2-23] the session expiry interval was 0 and cannot be raised");
+    }
+    session.expiry_seconds = std::min(wanted, state_.limits.max_session_expiry);
+  }
+  const bool want_will = packet.reason != ReasonCode::kSuccess;
+  state_.ports.log->Log(LogLevel::kDebug, "client.disconnected",
+                        {{"client_id", session.client_id()}});
+  Linger(connection);
+  Detach(session, want_will);
+}
+
+void Lifecycle::OnTransportClosed(Connection& connection) {
+  const SessionSlot slot = connection.open() ? connection.session : kNoSession;
+  connection.state = Connection::State::kDead;
+  connection.session = kNoSession;
+  if (slot == kNoSession) return;
+  state_.ports.log->Log(LogLevel::kDebug, "client.lost",
+                        {{"client_id", state_.sessions[slot].client_id()}});
+  Detach(state_.sessions[slot], true);
+}
+
+}  // namespace skein::shard

@@ -1,0 +1,88 @@
+// Connections and sessions: how they begin, change hands and end.
+//
+// Purpose: CONNECT after its verdict, takeover, DISCONNECT in both directions, loss of the network,
+// wills, expiry. One client id has one live connection: the older one is told 0x8E before the new
+// one is accepted [MQTT-3.1.4-3]. Thread: confined to the shard. Nothing here runs while a message
+// is being fanned out. Limits: Limits::max_sessions.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "broker/mqtt/packets.h"
+#include "broker/session/connect_rules.h"
+#include "broker/shard/dispatcher.h"
+#include "broker/shard/promises.h"
+#include "broker/shard/state.h"
+
+namespace skein::shard {
+
+class Lifecycle {
+ public:
+  // How long a closed connection may take to read our last bytes; milliseconds.
+  static constexpr TimeMs kLingerMs = 2'000;
+
+  Lifecycle(ShardState* state, Sender* sender, Dispatcher* dispatcher, Promises* promises)
+      : state_(*state), sender_(*sender), dispatcher_(*dispatcher), promises_(*promises) {}
+
+  // An allowed CONNECT: finds or makes the session, answers CONNACK. auth_data: Authentication Data
+  // for CONNACK.
+  void Establish(Connection& connection, const mqtt::Connect& connect, std::string_view auth_data);
+
+  // Refuses a CONNECT with a CONNACK, then closes.
+  void RefuseConnect(Connection& connection, mqtt::ReasonCode reason, const char* rule);
+
+  // Ends a connection by the server: DISCONNECT with the reason where the version has it, then the
+  // will, then close.
+  void Close(Connection& connection, mqtt::ReasonCode reason, const char* rule);
+
+  // The client's DISCONNECT. expiry: the new Session Expiry Interval or nothing.
+  void OnDisconnect(Connection& connection, const mqtt::Disconnect& packet);
+
+  // The network connection is gone.
+  void OnTransportClosed(Connection& connection);
+
+  // A session's timer fired: its will is due, or the session is over.
+  void OnSessionTimer(session::Session& session);
+
+  // Ends every connection, for shutdown.
+  void CloseAll(mqtt::ReasonCode reason);
+
+  // Brings back what the store holds, before the first connection.
+  void Restore(const session::SessionImage& image);
+  // After the last Restore(): the connections that died with the process are seen off, their wills
+  // with them.
+  void FinishRestore();
+
+  // Tells the other shards how many subscribers the filter has here. Returns the sequence to wait
+  // for, 0 with one shard.
+  uint64_t AnnounceRoute(std::string_view filter);
+
+  // Counts a session's memberships in shared groups again after it came or went.
+  void AnnounceShared(const session::Session& session);
+
+  std::string NewClientId();
+
+ private:
+  session::Session* Resume(Connection& connection, const mqtt::Connect& connect,
+                           const std::string& client_id, Gate* gate);
+  void SetWill(session::Session& session, const mqtt::Connect& connect);
+  void Detach(session::Session& session, bool want_will);
+  void PublishWill(session::Session& session);
+  void End(session::Session& session);
+  void DropSubscriptions(session::Session& session);
+  void Linger(Connection& connection);
+  void LogRefusal(const Connection& connection, mqtt::ReasonCode reason, const char* rule);
+  void RestoreQueue(session::Session& session, const session::SessionImage& image);
+
+  ShardState& state_;
+  Sender& sender_;
+  Dispatcher& dispatcher_;
+  Promises& promises_;
+  std::vector<SessionRef> orphans_;  // restored sessions whose connection died with the process
+};
+
+// The shard that owns a client id.
+ShardId OwnerOf(std::string_view client_id, uint32_t partitions, ShardId shards);
+
+}  // namespace skein::shard

@@ -1,0 +1,92 @@
+#include "broker/shard/promises.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace skein::shard {
+
+bool Promises::Satisfied(const Gate& gate) const {
+  if (gate.destinations > 0) return false;
+  if (gate.lsn > 0 && gate.lsn > state_.ports.store->durable()) return false;
+  if (gate.routes == 0) return true;
+  for (ShardId shard = 0; shard < state_.options.count; ++shard) {
+    if (shard != state_.options.id && state_.routes_applied[shard] < gate.routes) return false;
+  }
+  return true;
+}
+
+bool Promises::MustHold(const Connection& connection, const Wait& wait) const {
+  return (connection.held != nullptr && !connection.held->empty()) || !Satisfied(wait.gate);
+}
+
+void Promises::Hold(Connection& connection, const Wait& wait, HeldReplies::Reply reply) {
+  if (connection.held == nullptr) connection.held = std::make_unique<HeldReplies>();
+  reply.gate = wait.gate;
+  const uint64_t ordinal = connection.held->Push(std::move(reply));
+  if (wait.token != 0)
+    dispatcher_.Bind(wait.token, connection.slot, connection.generation, ordinal);
+  if (connection.waiting) return;
+  connection.waiting = true;
+  state_.waiting.push_back(connection.slot);
+}
+
+void Promises::Ack(Connection& connection, const Wait& wait, mqtt::PacketType type, PacketId id,
+                   mqtt::ReasonCode reason, bool publish_qos1) {
+  if (!MustHold(connection, wait)) return sender_.SendAck(connection, type, id, reason);
+  char packet[mqtt::kMaxAckSize];
+  const size_t size = mqtt::EncodeAck(type, id, reason, connection.version, packet);
+  HeldReplies::Reply reply;
+  reply.counts_as_publish = publish_qos1;
+  reply.bytes.assign(packet, size);
+  Hold(connection, wait, std::move(reply));
+}
+
+void Promises::Reply(Connection& connection, const Wait& wait, std::string_view packet) {
+  if (!MustHold(connection, wait)) return sender_.SendBytes(connection, packet);
+  HeldReplies::Reply reply;
+  reply.bytes.assign(packet);
+  Hold(connection, wait, std::move(reply));
+}
+
+void Promises::ReplyConnack(Connection& connection, const Wait& wait, std::string_view packet) {
+  if (!MustHold(connection, wait)) {
+    sender_.SendBytes(connection, packet);
+    return BeginServing(connection);
+  }
+  HeldReplies::Reply reply;
+  reply.connack = true;
+  reply.bytes.assign(packet);
+  Hold(connection, wait, std::move(reply));
+}
+
+void Promises::BeginServing(Connection& connection) {
+  connection.state = Connection::State::kServing;
+  dispatcher_.Pump(state_.sessions[connection.session]);
+}
+
+void Promises::Release(Connection& connection) {
+  HeldReplies& held = *connection.held;
+  while (!held.empty() && Satisfied(held.front().gate)) {
+    HeldReplies::Reply reply = std::move(held.front());
+    held.PopFront();
+    sender_.SendBytes(connection, reply.bytes);
+    if (reply.connack) BeginServing(connection);
+  }
+}
+
+void Promises::ReleaseWaiting() {
+  if (state_.waiting.empty()) return;
+  std::swap(looking_at_, state_.waiting);
+  for (const ConnectionSlot slot : looking_at_) {
+    Connection& connection = state_.connections[slot];
+    connection.waiting = false;
+    if (!connection.open() || connection.held == nullptr) continue;
+    Release(connection);
+    if (connection.held->empty()) continue;
+    connection.waiting = true;
+    state_.waiting.push_back(slot);
+  }
+  looking_at_.clear();
+}
+
+}  // namespace skein::shard

@@ -1,0 +1,55 @@
+// Acknowledgements, released when what they promise is done.
+//
+// Purpose: the only way by which a PUBACK, PUBREC, PUBCOMP, SUBACK, UNSUBACK or CONNACK leaves.
+// Each names its Gate; with nothing to wait for it goes into the output at once, else it is held,
+// and so are those behind it. Thread: confined to the shard. Limits: see HeldReplies; TooMany()
+// tells the shard to stop reading.
+#pragma once
+
+#include <string_view>
+
+#include "broker/shard/dispatcher.h"
+#include "broker/shard/sender.h"
+#include "broker/shard/state.h"
+
+namespace skein::shard {
+
+class Promises {
+ public:
+  Promises(ShardState* state, Sender* sender, Dispatcher* dispatcher)
+      : state_(*state), sender_(*sender), dispatcher_(*dispatcher) {}
+
+  // What gate.destinations waits for is named by `token` of Dispatcher::Publish, 0 = none.
+  struct Wait {
+    Gate gate;
+    uint64_t token = 0;
+  };
+
+  // publish_qos1: the acknowledged packet counts against the Receive Maximum until this leaves.
+  void Ack(Connection& connection, const Wait& wait, mqtt::PacketType type, PacketId id,
+           mqtt::ReasonCode reason, bool publish_qos1);
+  void Reply(Connection& connection, const Wait& wait, std::string_view packet);
+  // The connection begins to serve when its CONNACK leaves.
+  void ReplyConnack(Connection& connection, const Wait& wait, std::string_view packet);
+
+  // Lets go whatever no longer has to wait, on all connections that hold something.
+  void ReleaseWaiting();
+
+  static bool TooMany(const Connection& connection) {
+    return connection.held != nullptr && connection.held->size() >= HeldReplies::kMaxHeld;
+  }
+
+ private:
+  bool Satisfied(const Gate& gate) const;
+  bool MustHold(const Connection& connection, const Wait& wait) const;
+  void Hold(Connection& connection, const Wait& wait, HeldReplies::Reply reply);
+  void Release(Connection& connection);
+  void BeginServing(Connection& connection);
+
+  ShardState& state_;
+  Sender& sender_;
+  Dispatcher& dispatcher_;
+  std::vector<ConnectionSlot> looking_at_;
+};
+
+}  // namespace skein::shard

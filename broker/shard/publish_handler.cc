@@ -1,0 +1,151 @@
+// PUBLISH from a client.
+#include "broker/auth/topic_rules.h"
+#include "broker/mqtt/utf8.h"
+#include "broker/shard/packet_handler.h"
+
+namespace skein::shard {
+
+using mqtt::PacketType;
+using mqtt::PropertyId;
+using mqtt::ReasonCode;
+using session::Session;
+
+void PacketHandler::OnPublish(Connection& connection, const mqtt::Frame& frame) {
+  if (const auto error = mqtt::DecodePublish(frame, connection.version, &publish_))
+    return Refuse(connection, *error);
+  state_.stats.publishes_in[static_cast<size_t>(publish_.qos)].Add();
+  if (connection.v5() && !ResolveAlias(connection)) return;
+  if (publish_.topic_levels > state_.limits.max_topic_levels) {
+    return Refuse(connection,
+                  {ReasonCode::kTopicNameInvalid, "more levels than limits.max_topic_levels"});
+  }
+  Session& session = state_.sessions[connection.session];
+  if (!AcceptPublish(connection, session)) return;
+  Deliver(connection, session);
+}
+
+bool PacketHandler::ResolveAlias(Connection& connection) {
+  if (!publish_.properties.Has(PropertyId::kTopicAlias)) return true;
+  const uint16_t alias = publish_.properties.topic_alias;
+  if (alias > state_.limits.topic_alias_maximum) {
+    Refuse(connection, {ReasonCode::kTopicAliasInvalid,
+                        "[MQTT-3.3.2-9] topic alias above the Topic Alias Maximum"});
+    return false;
+  }
+  if (connection.aliases == nullptr) connection.aliases = std::make_unique<TopicAliases>();
+  auto& inbound = connection.aliases->inbound;
+  if (inbound.size() < alias) inbound.resize(alias);
+  std::string& known = inbound[alias - 1u];
+  if (!publish_.topic.empty()) {
+    known.assign(publish_.topic);
+    return true;
+  }
+  if (known.empty()) {
+    Refuse(connection,
+           {ReasonCode::kProtocolError, "[MQTT-3.3.2-8] a topic alias that was never set"});
+    return false;
+  }
+  publish_.topic = known;  // its levels were checked when it was set
+  return true;
+}
+
+// Whether the message is to be delivered; if not, it has been answered.
+bool PacketHandler::AcceptPublish(Connection& connection, Session& session) {
+  const size_t maximum = connection.v5() ? state_.limits.receive_maximum : UINT16_MAX;
+  const size_t held = connection.held == nullptr ? 0 : connection.held->publishes();
+  if (publish_.qos == Qos::kAtLeastOnce) {
+    const session::Inbound* inbound = session.inbound_if_any();
+    if (held + (inbound == nullptr ? 0 : inbound->unreleased()) >= maximum) {
+      Refuse(connection, {ReasonCode::kReceiveMaximumExceeded,
+                          "[MQTT-3.3.4-7] more than Receive Maximum in flight"});
+      return false;
+    }
+  } else if (publish_.qos == Qos::kExactlyOnce) {
+    switch (session.inbound().OnPublish(publish_.packet_id, held, maximum)) {
+      case session::Inbound::PublishResult::kNew:
+        break;
+      case session::Inbound::PublishResult::kDuplicate: {
+        Promises::Wait wait;
+        if (session.recorded)
+          wait.gate.lsn = state_.last_lsn;  // the record of the first one, or a later one
+        promises_.Ack(connection, wait, PacketType::kPubrec, publish_.packet_id,
+                      ReasonCode::kSuccess, false);
+        return false;
+      }
+      case session::Inbound::PublishResult::kReceiveMaximumExceeded:
+        Refuse(connection, {ReasonCode::kReceiveMaximumExceeded,
+                            "[MQTT-3.3.4-7] more than Receive Maximum in flight"});
+        return false;
+    }
+  }
+  if (!auth::ClientMayPublishTo(publish_.topic)) {
+    RefusePublish(connection, ReasonCode::kNotAuthorized, "the topic is the broker's own");
+    return false;
+  }
+  if (publish_.properties.payload_format_indicator == 1 && !mqtt::IsUtf8Payload(publish_.payload)) {
+    RefusePublish(connection, ReasonCode::kPayloadFormatInvalid,
+                  "the payload is not the UTF-8 it says it is");
+    return false;
+  }
+  return true;
+}
+
+// Answers a message that is not delivered: the acknowledgement says why in MQTT 5; 3.x has no word
+// for it, so it is acknowledged and dropped [MQTT-3.3.5-2].
+void PacketHandler::RefusePublish(Connection& connection, ReasonCode reason, const char* rule) {
+  state_.ports.log->Log(LogLevel::kInfo, "publish.refused",
+                        {{"client_id", state_.sessions[connection.session].client_id()},
+                         {"listener", state_.options.listeners[connection.listener].name},
+                         {"topic", publish_.topic},
+                         {"reason", mqtt::ReasonCodeName(reason)},
+                         {"rule", rule}});
+  state_.stats.refusals[static_cast<uint8_t>(reason)].Add();
+  if (publish_.qos == Qos::kAtMostOnce) return;
+  if (publish_.qos == Qos::kExactlyOnce && connection.v5()) {
+    state_.sessions[connection.session].inbound().Forget(publish_.packet_id);
+  }
+  promises_.Ack(connection, {},
+                publish_.qos == Qos::kAtLeastOnce ? PacketType::kPuback : PacketType::kPubrec,
+                publish_.packet_id, connection.v5() ? reason : ReasonCode::kSuccess, false);
+}
+
+void PacketHandler::Deliver(Connection& connection, Session& session) {
+  mqtt::Message::Init init;
+  init.topic = publish_.topic;
+  if (publish_.properties.present != 0) {
+    init.properties = mqtt::ForwardableProperties(publish_.properties, &scratch_);
+    if (publish_.properties.Has(PropertyId::kMessageExpiryInterval)) {
+      init.expiry_seconds = publish_.properties.message_expiry_interval;
+    }
+  }
+  init.payload = publish_.payload;
+  init.qos = publish_.qos;
+  init.retain = publish_.retain;
+  init.received_at = state_.now;
+  init.publisher = session.token();
+  const mqtt::MessagePtr message = mqtt::Message::Make(init);
+  if (publish_.qos == Qos::kAtMostOnce) {
+    dispatcher_.Publish(message, nullptr, nullptr);
+    return;
+  }
+  Promises::Wait wait;
+  const bool once = publish_.qos == Qos::kExactlyOnce;
+  const Dispatcher::Outcome outcome = dispatcher_.Publish(message, &wait.gate, &wait.token);
+  if (once) state_.Record(session, session::InboundTaken{publish_.packet_id}, &wait.gate);
+  ReasonCode reason = ReasonCode::kSuccess;
+  if (connection.v5()) {
+    if (outcome.retained_full) {
+      reason = ReasonCode::kQuotaExceeded;
+    } else if (!outcome.matched) {
+      reason = ReasonCode::kNoMatchingSubscribers;
+    }
+  }
+  if (once && mqtt::IsError(reason)) {
+    session.inbound().Forget(publish_.packet_id);
+    state_.Record(session, session::InboundReleased{publish_.packet_id}, &wait.gate);
+  }
+  promises_.Ack(connection, wait, once ? PacketType::kPubrec : PacketType::kPuback,
+                publish_.packet_id, reason, !once);
+}
+
+}  // namespace skein::shard

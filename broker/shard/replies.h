@@ -1,0 +1,68 @@
+// Replies that wait for what they promise.
+//
+// Purpose: a PUBACK, PUBREC, PUBCOMP, SUBACK, UNSUBACK or CONNACK leaves a connection only when the
+// effects it stands for are done: its records durable, its routes known to every shard, its message
+// taken by every destination. Replies leave in the order in which their packets came [MQTT-4.6.0-2]
+// [MQTT-4.6.0-3], so a waiting one holds back those behind it. Owner and thread: one a connection,
+// made when a first reply has to wait; confined to the shard. Limits: the shard stops reading from
+// a connection that has more than kMaxHeld replies waiting.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "broker/base/ring.h"
+#include "broker/session/store.h"
+
+namespace skein::shard {
+
+// What a reply waits for. All zero: nothing.
+struct Gate {
+  session::Lsn lsn = 0;       // records of this shard durable up to here
+  uint64_t routes = 0;        // route changes of this shard applied everywhere up to here
+  uint32_t destinations = 0;  // answers still to come from other shards and from sliced fan-outs
+};
+
+class HeldReplies {
+ public:
+  static constexpr size_t kMaxHeld = 4096;
+
+  struct Reply {
+    Gate gate;
+    bool counts_as_publish =
+        false;  // a QoS 1 PUBLISH not yet acknowledged, for the Receive Maximum
+    bool connack = false;
+    std::string bytes;
+  };
+
+  // Returns the reply's ordinal, by which DestinationDone() finds it.
+  uint64_t Push(Reply reply) {
+    if (reply.counts_as_publish) ++publishes_;
+    replies_.push_back(std::move(reply));
+    return first_ + replies_.size() - 1;
+  }
+
+  void DestinationDone(uint64_t ordinal) {
+    if (ordinal < first_ || ordinal - first_ >= replies_.size()) return;
+    Gate& gate = replies_[ordinal - first_].gate;
+    if (gate.destinations > 0) --gate.destinations;
+  }
+
+  bool empty() const { return replies_.empty(); }
+  size_t size() const { return replies_.size(); }
+  size_t publishes() const { return publishes_; }
+  Reply& front() { return replies_.front(); }
+  void PopFront() {
+    if (replies_.front().counts_as_publish) --publishes_;
+    replies_.pop_front();
+    ++first_;
+  }
+
+ private:
+  Ring<Reply> replies_;
+  uint64_t first_ = 0;
+  size_t publishes_ = 0;
+};
+
+}  // namespace skein::shard

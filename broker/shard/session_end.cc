@@ -1,0 +1,186 @@
+// The lifecycle's second half: sessions without a connection.
+#include <algorithm>
+#include <utility>
+
+#include "broker/shard/lifecycle.h"
+
+namespace skein::shard {
+
+using mqtt::ReasonCode;
+using session::Session;
+
+void Lifecycle::Detach(Session& session, bool want_will) {
+  session.connection = Session::kOffline;
+  if (!want_will) session.will.reset();
+  if (!session.durable()) return End(session);
+  session.expires_at = session::ExpiryDeadline(state_.now, session.expiry_seconds);
+  if (session.will != nullptr) {
+    session.will_due =
+        session::WillDeadline(state_.now, session.will->delay_seconds, session.expiry_seconds);
+  }
+  state_.Record(session,
+                session::Disconnected{state_.now, session.expiry_seconds, session.will_due},
+                nullptr);
+  if (session.will_due <= state_.now) PublishWill(session);
+  if (session.NextDeadline() != kNever)
+    state_.wheel.Schedule(&session.timer(), session.NextDeadline());
+  AnnounceShared(session);
+}
+
+void Lifecycle::PublishWill(Session& session) {
+  session.will_due = kNever;
+  if (session.will == nullptr) return;
+  const std::unique_ptr<session::Will> will = std::move(session.will);
+  const mqtt::Message& given = *will->message;
+  mqtt::Message::Init init;
+  init.topic = given.topic();
+  init.properties = given.properties();
+  init.payload = given.payload();
+  init.qos = given.qos();
+  init.retain = given.retain();
+  init.expiry_seconds = given.expiry_seconds();
+  init.received_at = state_.now;
+  init.publisher = session.token();
+  state_.stats.wills_sent.Add();
+  state_.Record(session, session::WillDone{}, nullptr);
+  dispatcher_.Publish(mqtt::Message::Make(init), nullptr, nullptr);
+}
+
+void Lifecycle::OnSessionTimer(Session& session) {
+  if (session.connected()) return;
+  if (session.expires_at <= state_.now) return End(session);
+  if (session.will_due <= state_.now) PublishWill(session);
+  if (session.NextDeadline() != kNever)
+    state_.wheel.Schedule(&session.timer(), session.NextDeadline());
+}
+
+void Lifecycle::End(Session& session) {
+  PublishWill(session);
+  DropSubscriptions(session);
+  if (session::Outbound* outbound = session.outbound_if_any()) outbound->ClearQueue(&state_.budget);
+  state_.wheel.Cancel(&session.timer());
+  state_.Record(session, session::Ended{}, nullptr);
+  state_.stats.sessions.Add(-1);
+  state_.sessions.Erase(session);
+}
+
+void Lifecycle::DropSubscriptions(Session& session) {
+  std::vector<std::string> filters;
+  for (const auto& [filter, handle] : session.subscriptions) {
+    if (state_.options.count > 1) filters.emplace_back(state_.subscriptions.text(filter));
+    state_.subscriptions.Remove(handle);
+    state_.stats.subscriptions.Add(-1);
+  }
+  ++state_.subscription_epoch;
+  session.subscriptions.clear();
+  for (const std::string& filter : filters)
+    AnnounceRoute(filter);
+}
+
+uint64_t Lifecycle::AnnounceRoute(std::string_view filter) {
+  if (state_.options.count == 1) return 0;
+  const routing::FilterId id = state_.subscriptions.Find(filter);
+  uint32_t weight = id == routing::kNoFilter ? 0 : 1;
+  const bool shared = filter.starts_with("$share/");
+  if (weight > 0 && shared) {
+    uint32_t connected = 0;
+    for (const routing::Subscriber& member : state_.subscriptions.members(id)) {
+      connected += state_.sessions[member.session].connected() ? 1 : 0;
+    }
+    weight = connected > 0 ? connected * 2 : 1;
+  }
+  ++state_.route_sequence;
+  for (ShardId shard = 0; shard < state_.options.count; ++shard) {
+    if (shard == state_.options.id) {
+      state_.routes.Set(filter, shard, weight);
+    } else {
+      state_.out.mail[shard].emplace_back(
+          RouteChange{state_.route_sequence, weight, std::string(filter)});
+    }
+  }
+  return state_.route_sequence;
+}
+
+void Lifecycle::AnnounceShared(const Session& session) {
+  if (state_.options.count == 1) return;
+  for (const auto& [filter, handle] : session.subscriptions) {
+    const std::string_view text = state_.subscriptions.text(filter);
+    if (text.starts_with("$share/")) AnnounceRoute(text);
+  }
+}
+
+void Lifecycle::CloseAll(ReasonCode reason) {
+  state_.draining = true;
+  for (ConnectionSlot slot = 0; slot < state_.connections.slots(); ++slot) {
+    Connection& connection = state_.connections[slot];
+    if (!connection.open()) continue;
+    if (connection.session == kNoSession) {
+      Linger(connection);
+    } else {
+      Close(connection, reason, "the server stops");
+    }
+  }
+}
+
+void Lifecycle::Restore(const session::SessionImage& image) {
+  Session& session = state_.sessions.Create(image.client_id);
+  state_.stats.sessions.Add(1);
+  session.expiry_seconds = image.expiry_seconds;
+  session.version = image.version;
+  session.recorded = true;
+  for (const auto& [filter, options] : image.subscriptions) {
+    const routing::SubscriptionHandle handle =
+        state_.subscriptions.Add(filter, session.slot(), options);
+    session.subscriptions.emplace(state_.subscriptions.filter(handle), handle);
+    state_.stats.subscriptions.Add(1);
+    AnnounceRoute(filter);
+  }
+  ++state_.subscription_epoch;
+  RestoreQueue(session, image);
+  for (const PacketId id : image.inbound)
+    session.inbound().Restore(id);
+  if (image.will.has_value()) {
+    session.will = std::make_unique<session::Will>();
+    session.will->message = image.will->message;
+    session.will->delay_seconds = image.will->delay_seconds;
+    session.will_due = image.will_due;
+  }
+  if (image.disconnected_at == kNever) {
+    orphans_.push_back({session.slot(), session.token()});
+    return;
+  }
+  session.expires_at = session::ExpiryDeadline(image.disconnected_at, session.expiry_seconds);
+  if (session.NextDeadline() != kNever)
+    state_.wheel.Schedule(&session.timer(), session.NextDeadline());
+}
+
+void Lifecycle::FinishRestore() {
+  for (const SessionRef& ref : orphans_) {
+    if (Session* session = state_.sessions.Find(ref)) Detach(*session, true);
+  }
+  orphans_ = {};
+}
+
+void Lifecycle::RestoreQueue(Session& session, const session::SessionImage& image) {
+  const auto make = [](uint64_t sequence, const session::StoredDelivery& stored) {
+    session::Delivery delivery;
+    delivery.message = stored.message;
+    delivery.ids = session::SubscriptionIds(stored.subscription_ids);
+    delivery.qos = stored.qos;
+    delivery.retain = stored.retain;
+    delivery.sequence = sequence;
+    return delivery;
+  };
+  for (const uint64_t sequence : image.sent_order) {
+    const session::StoredDelivery& stored = image.queue.at(sequence);
+    session.outbound().Restore(make(sequence, stored), stored.packet_id,
+                               stored.released ? session::Outbound::State::kReleased
+                                               : session::Outbound::State::kPublished);
+  }
+  for (const auto& [sequence, stored] : image.queue) {
+    session.RestoreSequence(sequence);
+    if (stored.packet_id == 0) session.outbound().Enqueue(make(sequence, stored), &state_.budget);
+  }
+}
+
+}  // namespace skein::shard

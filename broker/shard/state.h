@@ -1,0 +1,125 @@
+// What the parts of one shard share.
+//
+// Purpose: the shard's tables, ports and outgoing effects in one place, so that each part (sender,
+// dispatcher, lifecycle, packet handlers) is a small class over it. Parts change the tables and
+// append to `out`; the runner carries out what `out` says at the end of the tick. No part touches a
+// socket, a clock or another thread. Thread: confined to the shard.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "broker/auth/authenticator.h"
+#include "broker/base/limits.h"
+#include "broker/base/log.h"
+#include "broker/base/stats.h"
+#include "broker/base/timer_wheel.h"
+#include "broker/mqtt/out_queue.h"
+#include "broker/routing/route_table.h"
+#include "broker/routing/subscription_table.h"
+#include "broker/session/store.h"
+#include "broker/shard/mail.h"
+#include "broker/shard/retained_store.h"
+#include "broker/shard/tables.h"
+
+namespace skein::shard {
+
+// A listener as the protocol sees it.
+struct ListenerInfo {
+  std::string name;
+  bool allow_anonymous = false;
+  uint32_t max_connections = UINT32_MAX;  // more are closed at accept
+};
+
+struct ShardOptions {
+  ShardId id = 0;
+  ShardId count = 1;
+  uint32_t partitions = 256;
+  Limits limits;
+  std::vector<ListenerInfo> listeners;
+};
+
+// A verdict of an authenticator that answered later.
+using AuthAnswer = std::function<void(ConnectionSlot, uint32_t generation, auth::Decision)>;
+
+struct Ports {
+  session::SessionStore* store = nullptr;
+  RetainedStore* retained = nullptr;
+  auth::Authenticator* authenticator = nullptr;
+  Logger* log = nullptr;
+  ShardStats* stats = nullptr;
+  std::function<uint64_t()> random;                         // unpredictable: makes client ids
+  std::function<std::string(const Connection&)> peer_name;  // for log lines
+  AuthAnswer
+      auth_answer;  // any thread; brings the decision back to Core::OnAuthDecision on the shard
+};
+
+// Effects of a tick, for the runner.
+struct Outputs {
+  // Connections with bytes to write, or whose state or wish to read has changed.
+  std::vector<ConnectionSlot> dirty;
+  // Mail by destination shard.
+  std::vector<std::vector<Mail>> mail;
+  // Connections that leave for another shard: with all bytes from their CONNECT on.
+  struct Move {
+    ConnectionSlot slot;
+    ShardId target;
+    std::string unread;
+  };
+  std::vector<Move> moves;
+};
+
+struct ShardState {
+  ShardState(const ShardOptions& o, const Ports& p, TimeMs start)
+      : options(o),
+        limits(o.limits),
+        ports(p),
+        stats(*p.stats),
+        sessions(o.id),
+        wheel(start),
+        now(start) {
+    out.mail.resize(o.count);
+    routes_applied.assign(o.count, 0);
+    budget.maximum = limits.max_total_queued_bytes / o.count;
+  }
+
+  void MarkDirty(Connection& connection) {
+    if (connection.dirty) return;
+    connection.dirty = true;
+    out.dirty.push_back(connection.slot);
+  }
+
+  // Appends a record if the session is durable; the gate then waits for it.
+  void Record(const session::Session& session, const session::RecordBody& body, Gate* gate) {
+    if (!session.recorded) return;
+    last_lsn = ports.store->Append(session.client_id(), body);
+    if (gate != nullptr) gate->lsn = last_lsn;
+  }
+
+  const ShardOptions options;
+  const Limits limits;
+  const Ports ports;
+  ShardStats& stats;
+
+  ConnectionTable connections;
+  SessionTable sessions;
+  routing::SubscriptionTable subscriptions;
+  routing::RouteTable routes;  // of all shards, used when there are several
+  TimerWheel wheel;
+  mqtt::ChunkPool chunks;
+  session::QueueBudget budget;
+  Outputs out;
+
+  TimeMs now;  // of the event being handled
+  session::Lsn last_lsn = 0;
+  uint64_t subscription_epoch = 0;       // moves with every change of a subscription
+  uint64_t route_sequence = 0;           // of the last RouteChange sent
+  std::vector<uint64_t> routes_applied;  // by shard
+  std::vector<ConnectionSlot> waiting;   // connections with held replies to look at
+  bool draining = false;
+};
+
+}  // namespace skein::shard

@@ -1,0 +1,95 @@
+// See retained_store.h.
+#include "storage/memory/retained_store.h"
+
+#include "broker/routing/retained_scan.h"
+
+namespace skein::storage {
+
+using routing::RetainedScan;
+
+MemoryRetainedStore::MemoryRetainedStore(const Limits& limits)
+    : max_messages_(limits.max_retained_messages), max_bytes_(limits.max_retained_bytes) {}
+
+shard::RetainedStore::PutResult MemoryRetainedStore::Put(const mqtt::MessagePtr& message) {
+  std::string key = routing::EncodeRetainedKey(message->topic());
+  mqtt::MessagePtr replaced;  // freed after the lock
+  MutexLock lock(mutex_);
+  auto entry = messages_.find(key);
+  const bool known = entry != messages_.end();
+  if (message->payload().empty()) {
+    if (known) replaced = Replace(entry, mqtt::MessagePtr());
+    return PutResult::kRemoved;
+  }
+  const uint64_t before = known ? entry->second->cost() : 0;
+  const uint64_t after = message->cost();
+  const bool too_many = !known && messages_.size() >= max_messages_;
+  const bool too_large = after > before && bytes_ - before + after > max_bytes_;
+  if (too_many || too_large) {
+    ++refused_;
+    return PutResult::kFull;
+  }
+  if (!known) entry = messages_.try_emplace(std::move(key)).first;
+  replaced = Replace(entry, message);
+  return PutResult::kStored;
+}
+
+bool MemoryRetainedStore::Read(std::string_view topic_filter, TimeMs now, size_t limit,
+                               std::string* cursor, std::vector<mqtt::MessagePtr>* out) {
+  const RetainedScan scan(topic_filter);
+  if (cursor->empty()) *cursor = scan.first_key();
+  size_t found = 0;
+  MutexLock lock(mutex_);
+  auto entry = messages_.lower_bound(*cursor);
+  for (size_t step = 0; step < kMaxSteps; ++step) {
+    if (entry == messages_.end()) return true;
+    if (found == limit) break;
+    switch (scan.Check(entry->first, cursor)) {
+      case RetainedScan::Step::kMatch:
+        if (!entry->second->expired(now)) {
+          out->push_back(entry->second);
+          ++found;
+        }
+        ++entry;
+        break;
+      case RetainedScan::Step::kSeek:
+        entry = messages_.lower_bound(*cursor);
+        break;
+      case RetainedScan::Step::kDone:
+        return true;
+    }
+  }
+  if (entry == messages_.end()) return true;
+  *cursor = entry->first;
+  return false;
+}
+
+void MemoryRetainedStore::Sweep(TimeMs now, size_t max_steps) {
+  std::vector<mqtt::MessagePtr> dropped;  // freed after the lock
+  MutexLock lock(mutex_);
+  while (dropped.size() < max_steps && !expiries_.empty() && expiries_.begin()->first <= now) {
+    dropped.push_back(Replace(messages_.find(expiries_.begin()->second), mqtt::MessagePtr()));
+  }
+}
+
+shard::RetainedStore::Stats MemoryRetainedStore::stats() const {
+  MutexLock lock(mutex_);
+  return {messages_.size(), bytes_, refused_};
+}
+
+mqtt::MessagePtr MemoryRetainedStore::Replace(Messages::iterator entry, mqtt::MessagePtr message) {
+  mqtt::MessagePtr before = std::move(entry->second);
+  if (before) {
+    bytes_ -= before->cost();
+    if (before->has_expiry()) expiries_.erase({before->expires_at(), entry->first});
+  }
+  if (!message) {
+    messages_.erase(entry);
+    return before;
+  }
+  bytes_ += message->cost();
+  if (message->has_expiry()) expiries_.emplace(message->expires_at(), entry->first);
+  entry->second = std::move(message);
+  return before;
+}
+
+}  // namespace skein::storage

@@ -1,0 +1,56 @@
+// Retained messages in memory: the twin of the port that needs no disk.
+//
+// Purpose: broker/shard/retained_store.h over a std::map in the key order of
+// broker/routing/retained_scan.h. Nothing survives the process.
+// Thread: all methods on any thread; one mutex, held for at most kMaxSteps steps of a read.
+// Limits: as the port says; Limits give them. A message counts with Message::cost().
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "broker/base/limits.h"
+#include "broker/base/mutex.h"
+#include "broker/shard/retained_store.h"
+
+namespace skein::storage {
+
+class MemoryRetainedStore : public shard::RetainedStore {
+ public:
+  // Topics one Read() examines.
+  static constexpr size_t kMaxSteps = 512;
+
+  explicit MemoryRetainedStore(const Limits& limits);
+
+  PutResult Put(const mqtt::MessagePtr& message) override;
+  bool Read(std::string_view topic_filter, TimeMs now, size_t limit, std::string* cursor,
+            std::vector<mqtt::MessagePtr>* out) override;
+  void Sweep(TimeMs now, size_t max_steps) override;
+  Stats stats() const override;
+
+ private:
+  using Messages = std::map<std::string, mqtt::MessagePtr, std::less<>>;
+
+  // Makes the entry hold `message`, or drops the entry when it is null; returns what it held.
+  mqtt::MessagePtr Replace(Messages::iterator entry, mqtt::MessagePtr message)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const uint64_t max_messages_;
+  const uint64_t max_bytes_;
+
+  mutable Mutex mutex_;
+  Messages messages_ ABSL_GUARDED_BY(mutex_);
+  // Those with an expiry, by when they expire; the views are keys of messages_.
+  std::set<std::pair<TimeMs, std::string_view>> expiries_ ABSL_GUARDED_BY(mutex_);
+  uint64_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t refused_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace skein::storage
