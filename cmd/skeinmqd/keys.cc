@@ -1,0 +1,274 @@
+// See keys.h. The table first, then what is done with it.
+#include "cmd/skeinmqd/keys.h"
+
+#include <algorithm>
+#include <array>
+
+#include "cmd/skeinmqd/listener_url.h"
+
+namespace skein::config {
+namespace {
+
+constexpr uint64_t kKiB = 1 << 10;
+constexpr uint64_t kMiB = 1 << 20;
+constexpr uint64_t kGiB = 1 << 30;
+constexpr uint64_t kTiB = uint64_t{1} << 40;
+constexpr uint64_t kMany = 1'000'000'000'000;
+// The largest packet the format can express: a remaining length of 268,435,455 and five bytes of
+// header.
+constexpr uint64_t kLargestPacket = 268'435'460;
+
+// Rows of the table: a number with unit and range, or anything else.
+constexpr Key Number(std::string_view name, Field field, Unit unit, Range range,
+                     std::string_view help) {
+  return {name, field, unit, range, false, help};
+}
+constexpr Key Other(std::string_view name, Field field, std::string_view help) {
+  return {name, field, Unit::kCount, {}, false, help};
+}
+constexpr Key OrUnlimited(Key key) {
+  key.unlimited = true;
+  return key;
+}
+
+constexpr Key kKeys[] = {
+    Other("node.id", &Config::node_id,
+          "Name of this node: stable over restarts, unique in a cluster."),
+    Other("data_dir", &Config::data_dir,
+          "Folder for what outlives the process. Not used yet: this version keeps everything in "
+          "memory."),
+    Number("shards", &Config::shards, Unit::kCount, {0, 256},
+           "Event loop threads; 0 is one a core."),
+    Other("log.level", &Config::log_level, "Least important level that is logged."),
+    Other("log.format", &Config::log_format, "Log lines for people or for machines."),
+    Other("admin.address", &Config::admin_address,
+          "Where metrics, health and the API will be served. Checked, not served yet."),
+    Other("listeners", &Config::listeners, "Where clients connect, see below."),
+    Number("limits.max_packet_size", &Limits::max_packet_size, Unit::kBytes, {64, kLargestPacket},
+           "Largest packet accepted. Larger: DISCONNECT 0x95, or the connection is closed."),
+    Number("limits.connect_timeout_ms", &Limits::connect_timeout_ms, Unit::kMilliseconds,
+           {10, 3'600'000}, "From accept to a complete CONNECT. Later: closed."),
+    Number("limits.max_connections", &Limits::max_connections, Unit::kCount, {1, UINT32_MAX},
+           "Network connections of the node. More: closed at accept."),
+    Number("limits.server_keep_alive", &Limits::server_keep_alive, Unit::kSeconds, {0, UINT16_MAX},
+           "Keep alive imposed on a client that asks for more or for none; 0 leaves the client's."),
+    Number("limits.max_output_bytes", &Limits::max_output_bytes, Unit::kBytes, {4 * kKiB, kGiB},
+           "Output waiting for one connection. Beyond: QoS 0 is dropped, QoS 1 and 2 wait in the "
+           "queue."),
+    Number("limits.receive_maximum", &Limits::receive_maximum, Unit::kCount, {1, UINT16_MAX},
+           "Unacknowledged QoS 1 and 2 PUBLISH from one client. Beyond: DISCONNECT 0x93."),
+    Number("limits.max_inflight", &Limits::max_inflight, Unit::kCount, {1, UINT16_MAX},
+           "QoS 1 and 2 PUBLISH in flight to one client, or its Receive Maximum if smaller. "
+           "Beyond: they wait in the queue."),
+    Number("limits.max_client_id_bytes", &Limits::max_client_id_bytes, Unit::kCount,
+           {23, UINT16_MAX}, "Length of a client id in bytes. Beyond: CONNACK 0x85."),
+    Number("limits.topic_alias_maximum", &Limits::topic_alias_maximum, Unit::kCount,
+           {0, UINT16_MAX}, "Topic aliases a client may set. Beyond: DISCONNECT 0x94."),
+    Number("limits.topic_alias_maximum_out", &Limits::topic_alias_maximum_out, Unit::kCount,
+           {0, UINT16_MAX},
+           "Topic aliases set towards a client that allows them. Beyond: full topic names."),
+    Number("limits.max_topic_levels", &Limits::max_topic_levels, Unit::kCount, {1, UINT16_MAX},
+           "Levels in a topic name or filter. Beyond: 0x90 for PUBLISH, 0x8F for SUBSCRIBE."),
+    Number("limits.max_subscriptions_per_session", &Limits::max_subscriptions_per_session,
+           Unit::kCount, {1, UINT32_MAX}, "Subscriptions of one session. Beyond: SUBACK 0x97."),
+    Number("limits.max_subscriptions", &Limits::max_subscriptions, Unit::kCount, {1, kMany},
+           "Subscriptions of the node. Beyond: SUBACK 0x97."),
+    Number("limits.max_sessions", &Limits::max_sessions, Unit::kCount, {1, kMany},
+           "Sessions of the node, connected or not. Beyond: CONNACK 0x97 for new ones."),
+    OrUnlimited(Number(
+        "limits.max_session_expiry", &Limits::max_session_expiry, Unit::kSeconds, {0, UINT32_MAX},
+        "Longest Session Expiry Interval granted. A longer wish is cut, and CONNACK says so.")),
+    Number("limits.max_queued_messages", &Limits::max_queued_messages, Unit::kCount,
+           {1, UINT32_MAX},
+           "Messages waiting for one session. Beyond: new ones are dropped for it and counted."),
+    Number("limits.max_queued_bytes", &Limits::max_queued_bytes, Unit::kBytes, {kKiB, kTiB},
+           "Bytes of messages waiting for one session. Beyond: as above."),
+    Number("limits.max_total_queued_bytes", &Limits::max_total_queued_bytes, Unit::kBytes,
+           {kMiB, kTiB},
+           "Bytes of messages waiting for all sessions of the node. Beyond: as above."),
+    Number(
+        "limits.max_retained_messages", &Limits::max_retained_messages, Unit::kCount, {0, kMany},
+        "Retained messages of the node. Beyond: delivered but not retained, 0x97 for QoS 1 and 2."),
+    Number("limits.max_retained_bytes", &Limits::max_retained_bytes, Unit::kBytes, {0, kTiB},
+           "Bytes of retained messages of the node, topics and properties included. Beyond: as "
+           "above."),
+    Number("limits.fanout_slice", &Limits::fanout_slice, Unit::kCount, {1, 1'000'000},
+           "Subscribers served of one publish before a shard turns to other work."),
+    Number("limits.read_slice_bytes", &Limits::read_slice_bytes, Unit::kBytes, {kKiB, 64 * kMiB},
+           "Bytes read from one connection before a shard turns to the next."),
+};
+
+constexpr std::array<std::string_view, 5> kLevels = {"trace", "debug", "info", "warn", "error"};
+constexpr std::array<std::string_view, 2> kFormats = {"text", "json"};
+constexpr std::string_view kUnlimited = "unlimited";
+
+// Reads a word of `words` as the enumerator of that index.
+template <typename Enum, size_t N>
+bool SetEnum(const std::array<std::string_view, N>& words, std::string_view text, Enum* value) {
+  const auto found = std::find(words.begin(), words.end(), text);
+  if (found == words.end()) return false;
+  *value = static_cast<Enum>(found - words.begin());
+  return true;
+}
+
+template <typename T>
+bool SetNumber(const Key& key, std::string_view text, T* value) {
+  std::optional<uint64_t> number = ParseNumber(text, key.unit);
+  if (key.unlimited && text == kUnlimited) number = key.range.max;
+  if (!number || *number < key.range.min || *number > key.range.max) return false;
+  *value = static_cast<T>(*number);
+  return true;
+}
+
+bool IsNodeId(std::string_view text) {
+  return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '-' || c == '_';
+  });
+}
+
+// One overload a type of key: reads `text` into the member.
+struct Setter {
+  const Key& key;
+  std::string_view text;
+  Config* config;
+
+  bool operator()(std::string Config::*member) const {
+    if (member == &Config::node_id && !IsNodeId(text)) return false;
+    config->*member = text;
+    return true;
+  }
+  bool operator()(LogLevel Config::*m) const { return SetEnum(kLevels, text, &(config->*m)); }
+  bool operator()(LogFormat Config::*m) const { return SetEnum(kFormats, text, &(config->*m)); }
+  bool operator()(std::optional<Address> Config::*member) const {
+    const std::optional<Address> address = ParseAddress(text, std::nullopt);
+    if (!address && !text.empty()) return false;
+    config->*member = address;
+    return true;
+  }
+  bool operator()(std::vector<Listener> Config::*member) const {
+    std::vector<Listener> listeners;
+    for (std::string_view rest = text; !rest.empty();) {
+      const std::string_view url = rest.substr(0, rest.find(','));
+      rest.remove_prefix(std::min(rest.size(), url.size() + 1));
+      ListenerDraft draft;
+      if (SetListenerUrl(url, &draft)) return false;
+      listeners.push_back(FinishListener(draft));
+    }
+    if (listeners.empty()) return false;
+    config->*member = std::move(listeners);
+    return true;
+  }
+  bool operator()(uint16_t Config::*m) const { return SetNumber(key, text, &(config->*m)); }
+  template <typename T>
+  bool operator()(T Limits::*m) const {
+    return SetNumber(key, text, &(config->limits.*m));
+  }
+};
+
+// One overload a type of key: the member as text.
+struct Getter {
+  const Key& key;
+  const Config& config;
+
+  std::string operator()(std::string Config::*m) const { return config.*m; }
+  std::string operator()(LogLevel Config::*m) const {
+    return std::string(kLevels[static_cast<size_t>(config.*m)]);
+  }
+  std::string operator()(LogFormat Config::*m) const {
+    return std::string(kFormats[static_cast<size_t>(config.*m)]);
+  }
+  std::string operator()(std::optional<Address> Config::*m) const {
+    return config.*m ? FormatAddress(*(config.*m)) : "";
+  }
+  std::string operator()(std::vector<Listener> Config::*m) const {
+    std::string text;
+    for (const Listener& listener : config.*m) {
+      if (!text.empty()) text += ",";
+      text += "tcp://" + FormatAddress(listener.address);
+    }
+    return text;
+  }
+  std::string operator()(uint16_t Config::*m) const { return FormatNumber(config.*m, key.unit); }
+  template <typename T>
+  std::string operator()(T Limits::*m) const {
+    const auto value = static_cast<uint64_t>(config.limits.*m);
+    if (key.unlimited && value == key.range.max) return std::string(kUnlimited);
+    return FormatNumber(value, key.unit);
+  }
+};
+
+struct Describer {
+  const Key& key;
+
+  std::string operator()(std::string Config::*member) const {
+    return member == &Config::node_id ? "1..64 of A-Z a-z 0-9 . _ -" : "a path, or empty";
+  }
+  std::string operator()(LogLevel Config::*) const { return "trace, debug, info, warn or error"; }
+  std::string operator()(LogFormat Config::*) const { return "text or json"; }
+  std::string operator()(std::optional<Address> Config::*) const { return "ADDR:PORT, or empty"; }
+  std::string operator()(std::vector<Listener> Config::*) const {
+    return "listeners as tcp://HOST:PORT (tls://, ws:// and wss:// are not supported in this "
+           "version)";
+  }
+  template <typename Number>
+  std::string operator()(Number) const {
+    return DescribeNumber(key.unit, key.range) + (key.unlimited ? " or unlimited" : "");
+  }
+};
+
+}  // namespace
+
+std::span<const Key> Keys() {
+  return kKeys;
+}
+
+const Key* FindKey(std::string_view name) {
+  const auto found =
+      std::find_if(std::begin(kKeys), std::end(kKeys), [&](auto& key) { return key.name == name; });
+  return found == std::end(kKeys) ? nullptr : found;
+}
+
+std::string NearestKey(std::string_view name) {
+  const auto nearest =
+      std::min_element(std::begin(kKeys), std::end(kKeys), [&](const Key& a, const Key& b) {
+        return EditDistance(name, a.name) < EditDistance(name, b.name);
+      });
+  return std::string(nearest->name);
+}
+
+bool IsSection(std::string_view name) {
+  const std::string prefix = std::string(name) + ".";
+  return std::any_of(std::begin(kKeys), std::end(kKeys),
+                     [&](const Key& key) { return key.name.starts_with(prefix); });
+}
+
+std::string Allowed(const Key& key) {
+  return std::visit(Describer{key}, key.field);
+}
+
+std::optional<std::string> SetKey(const Key& key, std::string_view text, Config* config) {
+  if (std::visit(Setter{key, text, config}, key.field)) return std::nullopt;
+  return Allowed(key);
+}
+
+std::string GetKey(const Key& key, const Config& config) {
+  return std::visit(Getter{key, config}, key.field);
+}
+
+std::string EnvironmentName(std::string_view key) {
+  std::string name = "SKEINMQ_";
+  for (const char c : key) {
+    const bool lower = c >= 'a' && c <= 'z';
+    name += c == '.' || c == '-' ? '_' : lower ? static_cast<char>(c - 'a' + 'A') : c;
+  }
+  return name;
+}
+
+Config DefaultConfig() {
+  Config config;
+  config.listeners.push_back(FinishListener(ListenerDraft{.address = Address{"127.0.0.1", 1883}}));
+  return config;
+}
+
+}  // namespace skein::config

@@ -1,0 +1,112 @@
+// See loader.h.
+#include "cmd/skeinmqd/loader.h"
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "cmd/skeinmqd/keys.h"
+#include "cmd/skeinmqd/listener_url.h"
+#include "cmd/skeinmqd/yaml_reader.h"
+
+namespace skein::config {
+namespace {
+
+void ReadFile(const std::string& file, Config* config, Problems* problems) {
+  errno = 0;
+  std::ifstream in(file);
+  std::ostringstream text;
+  if (!in || !(text << in.rdbuf() || in.peek() == EOF) || in.bad()) {
+    const std::string reason = errno != 0 ? std::strerror(errno) : "read error";
+    problems->errors.push_back(file + ": cannot be read: " + reason);
+    return;
+  }
+  ReadYaml(file, text.str(), config, problems);
+}
+
+void Apply(const Assignment& assignment, Config* config, Problems* problems) {
+  const Key* const key = FindKey(assignment.key);
+  if (key == nullptr) {
+    problems->RefuseUnknown(assignment.origin, assignment.key, NearestKey(assignment.key));
+  } else if (const auto allowed = SetKey(*key, assignment.value, config)) {
+    problems->Refuse(assignment.origin, assignment.key, assignment.value, *allowed);
+  }
+}
+
+// Kubernetes gives every container variables about the Services of its namespace; a Service that is
+// called skeinmq yields SKEINMQ_SERVICE_HOST, SKEINMQ_PORT_1883_TCP and so on.
+bool IsServiceLink(std::string_view name) {
+  return name.find("_SERVICE_") != name.npos || name.ends_with("_PORT") ||
+         name.find("_PORT_") != name.npos;
+}
+
+void ReadEnvironment(const std::vector<std::string>& environment, Config* config,
+                     Problems* problems) {
+  for (const std::string& entry : environment) {
+    const size_t equals = entry.find('=');
+    if (!entry.starts_with("SKEINMQ_") || equals == entry.npos) continue;
+    const std::string name = entry.substr(0, equals);
+    const Key* found = nullptr;
+    for (const Key& key : Keys()) {
+      if (EnvironmentName(key.name) == name) found = &key;
+    }
+    if (found != nullptr) {
+      Apply({"environment " + name, std::string(found->name), entry.substr(equals + 1)}, config,
+            problems);
+    } else if (!IsServiceLink(name)) {
+      problems->warnings.push_back("environment " + name + " names no key and is ignored");
+    }
+  }
+}
+
+void ReplaceListeners(const std::vector<std::string>& urls, Config* config, Problems* problems) {
+  if (urls.empty()) return;
+  config->listeners.clear();
+  for (const std::string& url : urls) {
+    ListenerDraft draft;
+    if (const auto allowed = SetListenerUrl(url, &draft)) {
+      problems->Refuse("--listen", "listeners", url, *allowed);
+    } else {
+      config->listeners.push_back(FinishListener(draft));
+    }
+  }
+}
+
+// What only shows when everything is read.
+void CheckListeners(const Config& config, Problems* problems) {
+  std::set<std::string> addresses;
+  std::set<std::string> names;
+  for (const Listener& listener : config.listeners) {
+    const std::string address = FormatAddress(listener.address);
+    if (listener.address.port != 0 && !addresses.insert(address).second) {
+      problems->errors.push_back("listeners: tcp://" + address + " is given twice");
+    } else if (!names.insert(listener.name).second && listener.address.port != 0) {
+      problems->errors.push_back("listeners: the name '" + listener.name + "' is given twice");
+    }
+    if (!listener.allow_anonymous) {
+      problems->warnings.push_back(
+          "listener '" + listener.name +
+          "' will refuse every client: this version authenticates nobody, and anonymous clients "
+          "are allowed only on loopback or with allow_anonymous: true");
+    }
+  }
+}
+
+}  // namespace
+
+Config Load(const Sources& sources, Problems* problems) {
+  Config config = DefaultConfig();
+  if (!sources.file.empty()) ReadFile(sources.file, &config, problems);
+  ReadEnvironment(sources.environment, &config, problems);
+  for (const Assignment& assignment : sources.sets)
+    Apply(assignment, &config, problems);
+  for (const Assignment& assignment : sources.flags)
+    Apply(assignment, &config, problems);
+  ReplaceListeners(sources.listen, &config, problems);
+  if (problems->errors.empty()) CheckListeners(config, problems);
+  return config;
+}
+
+}  // namespace skein::config

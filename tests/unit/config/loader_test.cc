@@ -1,0 +1,242 @@
+// Files with mistakes, and which source wins.
+#include "cmd/skeinmqd/loader.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "cmd/skeinmqd/keys.h"
+#include "cmd/skeinmqd/yaml_reader.h"
+
+namespace skein::config {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+std::vector<std::string> ErrorsOf(const std::string& yaml, Config* config) {
+  Problems problems;
+  ReadYaml("c.yaml", yaml, config, &problems);
+  return problems.errors;
+}
+
+std::vector<std::string> ErrorsOf(const std::string& yaml) {
+  Config config = DefaultConfig();
+  return ErrorsOf(yaml, &config);
+}
+
+TEST(ReadYaml, AFullFile) {
+  Config config = DefaultConfig();
+  EXPECT_THAT(ErrorsOf(R"(
+node: {id: edge-1}
+data_dir: /var/lib/skeinmq
+shards: 2
+log:
+  level: debug
+  format: json
+admin.address: 127.0.0.1:8081
+listeners:
+  - tcp://[::1]:1884
+  - url: tcp://0.0.0.0:1885
+    allow_anonymous: true
+    name: field
+    max_connections: 10
+limits:
+  max_packet_size: 1MiB
+  connect_timeout_ms: 5s
+)",
+                       &config),
+              IsEmpty());
+  EXPECT_EQ(config.node_id, "edge-1");
+  EXPECT_EQ(config.data_dir, "/var/lib/skeinmq");
+  EXPECT_EQ(config.shards, 2);
+  EXPECT_EQ(config.log_level, LogLevel::kDebug);
+  EXPECT_EQ(config.log_format, LogFormat::kJson);
+  EXPECT_EQ(config.admin_address, (Address{"127.0.0.1", 8081}));
+  EXPECT_THAT(config.listeners, ElementsAre(Listener{{"::1", 1884}, "tcp://[::1]:1884", true},
+                                            Listener{{"0.0.0.0", 1885}, "field", true, 10}));
+  EXPECT_EQ(config.limits.max_packet_size, 1u << 20);
+  EXPECT_EQ(config.limits.connect_timeout_ms, 5000);
+}
+
+TEST(ReadYaml, EmptyFilesAndSectionsKeepTheDefaults) {
+  for (const char* yaml : {"", "# nothing\n", "---\n", "{}", "log:\nlimits: {}\n"}) {
+    Config config = DefaultConfig();
+    EXPECT_THAT(ErrorsOf(yaml, &config), IsEmpty()) << yaml;
+    EXPECT_EQ(PrintYaml(config), PrintYaml(DefaultConfig()));
+  }
+}
+
+TEST(ReadYaml, WrongValuesAreToldWithPlaceKeyAndWhatIsAllowed) {
+  EXPECT_THAT(ErrorsOf("limits:\n  max_inflight: abc\n"),
+              ElementsAre("c.yaml:2:17: key 'limits.max_inflight': got 'abc'; allowed: "
+                          "integer 1..65535"));
+  EXPECT_THAT(ErrorsOf("log:\n  level:\n"),
+              ElementsAre(HasSubstr("key 'log.level': got 'nothing'; allowed: trace, debug")));
+  EXPECT_THAT(ErrorsOf("log: {level: [debug]}"),
+              ElementsAre(HasSubstr("c.yaml:1:14: key 'log.level': got 'a list'")));
+  EXPECT_THAT(ErrorsOf("log: debug"),
+              ElementsAre("c.yaml:1:6: key 'log': got 'debug'; allowed: a map of keys"));
+  EXPECT_THAT(ErrorsOf("shards: -1"), ElementsAre(HasSubstr("allowed: integer 0..256")));
+}
+
+TEST(ReadYaml, UnknownKeysAreToldWithTheNearest) {
+  EXPECT_THAT(ErrorsOf("log:\n  levle: debug\n"),
+              ElementsAre("c.yaml:2:3: unknown key 'log.levle'; did you mean 'log.level'?"));
+  EXPECT_THAT(ErrorsOf("shard: 2"),
+              ElementsAre("c.yaml:1:1: unknown key 'shard'; did you mean 'shards'?"));
+  EXPECT_THAT(ErrorsOf("listeners: [{url: 'tcp://[::1]', anonymous: true}]"),
+              ElementsAre(HasSubstr("did you mean 'listeners[0].allow_anonymous'?")));
+}
+
+TEST(ReadYaml, DuplicatesAreRefused) {
+  EXPECT_THAT(ErrorsOf("shards: 1\nshards: 2\n"),
+              ElementsAre("c.yaml:2:1: key 'shards' is given twice"));
+  EXPECT_THAT(ErrorsOf("log: {level: info}\nlog.level: warn\n"),
+              ElementsAre("c.yaml:2:1: key 'log.level' is given twice"));
+  EXPECT_THAT(ErrorsOf("log: {level: info}\nlog: {format: json}\n"),
+              ElementsAre("c.yaml:2:1: key 'log' is given twice"));
+  EXPECT_THAT(ErrorsOf("listeners: [{url: 'tcp://[::1]', name: a, name: b}]"),
+              ElementsAre(HasSubstr("key 'listeners[0].name' is given twice")));
+}
+
+TEST(ReadYaml, WrongListeners) {
+  EXPECT_THAT(ErrorsOf("listeners: []"), ElementsAre(HasSubstr("at least one listener")));
+  EXPECT_THAT(ErrorsOf("listeners: tcp://[::1]"), ElementsAre(HasSubstr("a list of at least")));
+  EXPECT_THAT(ErrorsOf("listeners: [[]]"), ElementsAre(HasSubstr("key 'listeners[0]'")));
+  EXPECT_THAT(ErrorsOf("listeners: [{name: a}]"),
+              ElementsAre("c.yaml:1:13: key 'listeners[0].url' is missing"));
+  EXPECT_THAT(ErrorsOf("listeners: [tls://127.0.0.1]"),
+              ElementsAre(HasSubstr("c.yaml:1:13: key 'listeners[0]': got 'tls://127.0.0.1'; "
+                                    "allowed: tcp://HOST:PORT")));
+  EXPECT_THAT(ErrorsOf("listeners: [{url: 'tcp://[::1]', max_connections: 0}]"),
+              ElementsAre(HasSubstr("key 'listeners[0].max_connections': got '0'")));
+}
+
+TEST(ReadYaml, AllMistakesAreToldAtOnce) {
+  EXPECT_THAT(ErrorsOf("shards: x\nlog: {level: y}\nnope: 1\n"), SizeIs(3));
+}
+
+TEST(ReadYaml, BrokenYaml) {
+  EXPECT_THAT(ErrorsOf("log: {level: info\n"), ElementsAre(HasSubstr("c.yaml:")));
+  EXPECT_THAT(ErrorsOf("- a\n- b\n"), ElementsAre("c.yaml:1:1: a map of keys is expected"));
+  EXPECT_THAT(ErrorsOf("shards: 1\n---\nshards: 2\n"), ElementsAre(HasSubstr("several YAML")));
+  EXPECT_THAT(ErrorsOf("a: *missing"), ElementsAre(HasSubstr("c.yaml:1:")));
+}
+
+class LoadTest : public ::testing::Test {
+ protected:
+  // A file of its own for each test, so that tests may run side by side.
+  LoadTest()
+      : file_(::testing::TempDir() + "skeinmqd_" + std::to_string(getpid()) + "_" +
+              ::testing::UnitTest::GetInstance()->current_test_info()->name() + ".yaml") {}
+  ~LoadTest() override { std::remove(file_.c_str()); }
+
+  void WriteFile(const std::string& yaml) { std::ofstream(file_) << yaml; }
+
+  const std::string file_;
+  Sources sources_;
+  Problems problems_;
+};
+
+TEST_F(LoadTest, NothingGivesADefaultThatWorks) {
+  const Config config = Load(sources_, &problems_);
+  EXPECT_THAT(problems_.errors, IsEmpty());
+  EXPECT_THAT(problems_.warnings, IsEmpty());
+  EXPECT_THAT(config.listeners,
+              ElementsAre(Listener{{"127.0.0.1", 1883}, "tcp://127.0.0.1:1883", true}));
+}
+
+TEST_F(LoadTest, LaterSourcesWin) {
+  const auto shards = [this] { return Load(sources_, &problems_).shards; };
+  WriteFile("shards: 1");
+  sources_.file = file_;
+  EXPECT_EQ(shards(), 1);
+  sources_.environment = {"PATH=/bin", "SKEINMQ_SHARDS=2"};
+  EXPECT_EQ(shards(), 2);
+  sources_.sets = {{"--set", "shards", "3"}, {"--set", "shards", "4"}};
+  EXPECT_EQ(shards(), 4);
+  sources_.flags = {{"--shards", "shards", "5"}};
+  EXPECT_EQ(shards(), 5);
+  EXPECT_THAT(problems_.errors, IsEmpty());
+}
+
+TEST_F(LoadTest, ListenReplacesConfiguredListeners) {
+  WriteFile("listeners: [tcp://127.0.0.1:1, tcp://127.0.0.1:2]");
+  sources_.file = file_;
+  EXPECT_THAT(Load(sources_, &problems_).listeners, SizeIs(2));
+  sources_.environment = {"SKEINMQ_LISTENERS=tcp://127.0.0.1:3,tcp://[::1]:3"};
+  EXPECT_EQ(Load(sources_, &problems_).listeners[1].address, (Address{"::1", 3}));
+  sources_.listen = {"tcp://127.0.0.1:4"};
+  EXPECT_THAT(Load(sources_, &problems_).listeners,
+              ElementsAre(Listener{{"127.0.0.1", 4}, "tcp://127.0.0.1:4", true}));
+  EXPECT_THAT(problems_.errors, IsEmpty());
+}
+
+TEST_F(LoadTest, ErrorsNameTheirSource) {
+  sources_.environment = {"SKEINMQ_SHARDS=many"};
+  sources_.sets = {{"--set", "log.levle", "info"}};
+  sources_.flags = {{"--admin", "admin.address", "here"}};
+  sources_.listen = {"wss://127.0.0.1"};
+  Load(sources_, &problems_);
+  EXPECT_THAT(
+      problems_.errors,
+      ElementsAre(
+          "environment SKEINMQ_SHARDS: key 'shards': got 'many'; allowed: integer 0..256",
+          "--set: unknown key 'log.levle'; did you mean 'log.level'?",
+          "--admin: key 'admin.address': got 'here'; allowed: ADDR:PORT, or empty",
+          HasSubstr("--listen: key 'listeners': got 'wss://127.0.0.1'; allowed: tcp://HOST:PORT")));
+}
+
+TEST_F(LoadTest, MissingFile) {
+  sources_.file = file_;
+  Load(sources_, &problems_);
+  EXPECT_THAT(problems_.errors, ElementsAre(file_ + ": cannot be read: No such file or directory"));
+}
+
+TEST_F(LoadTest, AFolderIsNoFile) {
+  sources_.file = ::testing::TempDir();
+  Load(sources_, &problems_);
+  EXPECT_THAT(problems_.errors, ElementsAre(HasSubstr("cannot be read")));
+}
+
+TEST_F(LoadTest, AnEmptyFileIsFine) {
+  WriteFile("");
+  sources_.file = file_;
+  Load(sources_, &problems_);
+  EXPECT_THAT(problems_.errors, IsEmpty());
+}
+
+TEST_F(LoadTest, UnknownEnvironmentIsAWarningExceptKubernetesServiceLinks) {
+  sources_.environment = {"SKEINMQ_LOGLEVEL=debug", "SKEINMQ_SERVICE_HOST=10.0.0.1",
+                          "SKEINMQ_PORT=tcp://10.0.0.1:1883", "SKEINMQ_PORT_1883_TCP_PROTO=tcp",
+                          "SKEINMQD=/usr/bin/skeinmqd"};
+  Load(sources_, &problems_);
+  EXPECT_THAT(problems_.errors, IsEmpty());
+  EXPECT_THAT(problems_.warnings,
+              ElementsAre("environment SKEINMQ_LOGLEVEL names no key and is ignored"));
+}
+
+TEST_F(LoadTest, AnOpenAddressWithoutAnonymousIsAWarning) {
+  sources_.listen = {"tcp://0.0.0.0:1883"};
+  Load(sources_, &problems_);
+  EXPECT_THAT(problems_.errors, IsEmpty());
+  EXPECT_THAT(problems_.warnings, ElementsAre(HasSubstr("will refuse every client")));
+}
+
+TEST_F(LoadTest, TheSameAddressOrNameTwiceIsRefused) {
+  sources_.listen = {"tcp://127.0.0.1:1883", "tcp://127.0.0.1:1883"};
+  Load(sources_, &problems_);
+  sources_.listen = {"tcp://127.0.0.1:1883?name=a", "tcp://127.0.0.1:1884?name=a"};
+  Problems names;
+  Load(sources_, &names);
+  EXPECT_THAT(problems_.errors, ElementsAre("listeners: tcp://127.0.0.1:1883 is given twice"));
+  EXPECT_THAT(names.errors, ElementsAre("listeners: the name 'a' is given twice"));
+}
+
+}  // namespace
+}  // namespace skein::config
