@@ -18,7 +18,6 @@
 namespace skein::mqtt {
 
 // --- rare packets: appended to *out
-// -----------------------------------------------------------------------------------
 void EncodeConnack(const Connack& packet, ProtocolVersion version, std::string* out);
 void EncodeSuback(const ReasonList& packet, ProtocolVersion version,
                   std::string* out);  // v3: errors become 0x80
@@ -30,7 +29,6 @@ void EncodeAckWithReasonString(const Ack& packet, std::string* out);  // v5 only
 inline constexpr std::string_view kPingresp{"\xD0\x00", 2};
 
 // --- PUBACK, PUBREC, PUBREL, PUBCOMP
-// ----------------------------------------------------------------------------------
 inline constexpr size_t kMaxAckSize = 5;
 // Writes 4 bytes, or 5 for v5 with a reason other than success (no property length needed). Returns
 // how many.
@@ -47,7 +45,6 @@ inline size_t EncodeAck(PacketType type, PacketId packet_id, ReasonCode reason,
 }
 
 // --- PUBLISH
-// ----------------------------------------------------------------------------------------------------------
 // Everything about one PUBLISH that is not in the message.
 struct PublishShape {
   ProtocolVersion version = ProtocolVersion::k311;

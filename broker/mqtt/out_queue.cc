@@ -94,8 +94,11 @@ void OutQueue::Consume(ChunkPool& pool, size_t size) {
     ChunkPool::Chunk* const done = std::exchange(head_, head_->next);
     pool.Give(done);
   }
-  if (head_ == nullptr) tail_ = nullptr;
-  if (size > 0) head_->begin += size;
+  if (head_ != nullptr) {
+    head_->begin += size;
+  } else {
+    tail_ = nullptr;
+  }
 }
 
 void OutQueue::Clear(ChunkPool& pool) {

@@ -88,7 +88,6 @@ inline size_t VarintSize(uint32_t value) {
 }
 
 // --- writers into reserved memory: each returns the place behind what it wrote
-// ----------------------------------------
 inline char* PutByte(char* at, uint32_t value) {
   *at = static_cast<char>(value);
   return at + 1;
@@ -114,7 +113,6 @@ inline char* PutBytes(char* at, std::string_view bytes) {
 }
 
 // --- appenders
-// --------------------------------------------------------------------------------------------------------
 inline void AddByte(std::string* out, uint32_t value) {
   out->push_back(static_cast<char>(value));
 }

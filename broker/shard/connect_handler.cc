@@ -21,6 +21,9 @@ void ConnectHandler::OnFirstPacket(Connection& connection, const mqtt::Frame& fr
   const auto error = mqtt::DecodeConnect(frame, &connect);
   connection.version = connect.version;
   if (error.has_value()) return RefuseMalformed(connection, connect, *error);
+  if (connect.properties.Has(PropertyId::kMaximumPacketSize)) {
+    connection.maximum_packet_size = connect.properties.maximum_packet_size;
+  }
   if (!connect.client_id.empty()) {
     const ShardId owner =
         OwnerOf(connect.client_id, state_.options.partitions, state_.options.count);

@@ -187,12 +187,11 @@ void Core::OnAuthDecision(ConnectionSlot slot, uint32_t generation,
   connect_handler_.OnDecision(*connection, decision);
 }
 
-bool Core::Tick() {
+void Core::Tick() {
   state_.wheel.Advance(state_.now, [this](TimerEntry* entry) { OnTimer(entry); });
-  const bool jobs = dispatcher_.RunJobs();
-  const bool replays = replay_.Run();
+  more_work_ = dispatcher_.RunJobs();
+  more_work_ |= replay_.Run();
   ResumePaused();
-  return jobs || replays;
 }
 
 void Core::Commit() {
@@ -203,6 +202,7 @@ void Core::Commit() {
 void Core::OnDurable() {
   dispatcher_.AnswerUpTo(state_.ports.store->durable());
   promises_.ReleaseWaiting();
+  if (!replay_.idle()) more_work_ |= replay_.Run();  // those that waited for their SUBACK
 }
 
 void Core::OnTimer(TimerEntry* entry) {

@@ -53,9 +53,11 @@ class Core {
   void OnMail(ShardId from, Mail&& mail);
   void OnAuthDecision(ConnectionSlot slot, uint32_t generation, const auth::Decision& decision);
 
-  // Timers, waiting fan-outs, retained replays, paused readers. True if there is more work that
-  // needs no event.
-  bool Tick();
+  // Timers, waiting fan-outs, retained replays, paused readers.
+  void Tick();
+
+  // There is more to do that needs no event.
+  bool more_work() const { return more_work_; }
 
   // Ends the tick's batch of records; releases the replies whose promise is kept.
   void Commit();
@@ -94,6 +96,7 @@ class Core {
   PacketHandler packet_handler_;
   std::vector<SlotAndGeneration> paused_;
   bool mail_congested_ = false;
+  bool more_work_ = false;
 };
 
 }  // namespace skein::shard

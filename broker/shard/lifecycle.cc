@@ -145,6 +145,11 @@ void Lifecycle::RefuseConnect(Connection& connection, ReasonCode reason, const c
   }
   std::string bytes;
   mqtt::EncodeConnack(packet, connection.version, &bytes);
+  if (bytes.size() > connection.maximum_packet_size) {  // [MQTT-3.2.2-19]
+    packet.properties = mqtt::Properties();
+    bytes.clear();
+    mqtt::EncodeConnack(packet, connection.version, &bytes);
+  }
   sender_.SendBytes(connection, bytes);
   Linger(connection);
 }
@@ -152,7 +157,11 @@ void Lifecycle::RefuseConnect(Connection& connection, ReasonCode reason, const c
 void Lifecycle::LogRefusal(const Connection& connection, ReasonCode reason, const char* rule) {
   std::string_view client_id;
   if (connection.session != kNoSession) client_id = state_.sessions[connection.session].client_id();
-  state_.ports.log->Log(LogLevel::kInfo, "client.refused",
+  const LogLevel level = state_.draining ? LogLevel::kDebug : LogLevel::kInfo;
+  if (!state_.ports.log->Enabled(level))
+    return state_.stats.refusals[static_cast<uint8_t>(reason)].Add();
+  state_.ports.log->Log(level,
+                        connection.session == kNoSession ? "client.refused" : "client.closed",
                         {{"client_id", client_id},
                          {"peer", state_.ports.peer_name(connection)},
                          {"listener", state_.options.listeners[connection.listener].name},

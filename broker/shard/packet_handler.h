@@ -61,6 +61,13 @@ class PacketHandler {
   RetainedReplay& replay_;
   mqtt::Publish publish_;  // reused, so that a PUBLISH costs no initialisation
   std::string scratch_;
+  // Of the SUBSCRIBE being handled: what was granted.
+  struct Accepted {
+    mqtt::SubscribeEntry entry;
+    routing::SubscriptionOptions options;
+    bool existed;
+  };
+  std::vector<Accepted> accepted_;
 };
 
 }  // namespace skein::shard

@@ -19,15 +19,17 @@ bool Promises::MustHold(const Connection& connection, const Wait& wait) const {
   return (connection.held != nullptr && !connection.held->empty()) || !Satisfied(wait.gate);
 }
 
-void Promises::Hold(Connection& connection, const Wait& wait, HeldReplies::Reply reply) {
+uint64_t Promises::Hold(Connection& connection, const Wait& wait, HeldReplies::Reply reply) {
   if (connection.held == nullptr) connection.held = std::make_unique<HeldReplies>();
   reply.gate = wait.gate;
   const uint64_t ordinal = connection.held->Push(std::move(reply));
   if (wait.token != 0)
     dispatcher_.Bind(wait.token, connection.slot, connection.generation, ordinal);
-  if (connection.waiting) return;
-  connection.waiting = true;
-  state_.waiting.push_back(connection.slot);
+  if (!connection.waiting) {
+    connection.waiting = true;
+    state_.waiting.push_back(connection.slot);
+  }
+  return ordinal;
 }
 
 void Promises::Ack(Connection& connection, const Wait& wait, mqtt::PacketType type, PacketId id,
@@ -41,11 +43,14 @@ void Promises::Ack(Connection& connection, const Wait& wait, mqtt::PacketType ty
   Hold(connection, wait, std::move(reply));
 }
 
-void Promises::Reply(Connection& connection, const Wait& wait, std::string_view packet) {
-  if (!MustHold(connection, wait)) return sender_.SendBytes(connection, packet);
+uint64_t Promises::Reply(Connection& connection, const Wait& wait, std::string_view packet) {
+  if (!MustHold(connection, wait)) {
+    sender_.SendBytes(connection, packet);
+    return 0;
+  }
   HeldReplies::Reply reply;
   reply.bytes.assign(packet);
-  Hold(connection, wait, std::move(reply));
+  return Hold(connection, wait, std::move(reply));
 }
 
 void Promises::ReplyConnack(Connection& connection, const Wait& wait, std::string_view packet) {

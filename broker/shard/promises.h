@@ -28,7 +28,8 @@ class Promises {
   // publish_qos1: the acknowledged packet counts against the Receive Maximum until this leaves.
   void Ack(Connection& connection, const Wait& wait, mqtt::PacketType type, PacketId id,
            mqtt::ReasonCode reason, bool publish_qos1);
-  void Reply(Connection& connection, const Wait& wait, std::string_view packet);
+  // Returns the ordinal by which HeldReplies knows it, 0 if it left at once.
+  uint64_t Reply(Connection& connection, const Wait& wait, std::string_view packet);
   // The connection begins to serve when its CONNACK leaves.
   void ReplyConnack(Connection& connection, const Wait& wait, std::string_view packet);
 
@@ -42,7 +43,7 @@ class Promises {
  private:
   bool Satisfied(const Gate& gate) const;
   bool MustHold(const Connection& connection, const Wait& wait) const;
-  void Hold(Connection& connection, const Wait& wait, HeldReplies::Reply reply);
+  uint64_t Hold(Connection& connection, const Wait& wait, HeldReplies::Reply reply);
   void Release(Connection& connection);
   void BeginServing(Connection& connection);
 

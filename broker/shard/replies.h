@@ -49,6 +49,11 @@ class HeldReplies {
     if (gate.destinations > 0) --gate.destinations;
   }
 
+  // Whether the reply with this ordinal still waits.
+  bool Waits(uint64_t ordinal) const {
+    return ordinal >= first_ && ordinal - first_ < replies_.size();
+  }
+
   bool empty() const { return replies_.empty(); }
   size_t size() const { return replies_.size(); }
   size_t publishes() const { return publishes_; }
@@ -61,7 +66,7 @@ class HeldReplies {
 
  private:
   Ring<Reply> replies_;
-  uint64_t first_ = 0;
+  uint64_t first_ = 1;
   size_t publishes_ = 0;
 };
 

@@ -6,7 +6,8 @@
 namespace skein::shard {
 
 void RetainedReplay::Start(const session::Session& session, std::string_view filter,
-                           const routing::SubscriptionOptions& options, bool existed) {
+                           const routing::SubscriptionOptions& options, bool existed,
+                           uint64_t suback) {
   if (filter.starts_with("$share/"))
     return;  // [MQTT-3.3.1-9] does not hold for shared subscriptions (4.8.2)
   if (options.retain_handling == 2 || (options.retain_handling == 1 && existed)) return;
@@ -15,7 +16,7 @@ void RetainedReplay::Start(const session::Session& session, std::string_view fil
   });
   if (same != replays_.end()) replays_.erase(same);
   replays_.push_back(
-      {SessionRef{session.slot(), session.token()}, std::string(filter), options, {}});
+      {SessionRef{session.slot(), session.token()}, std::string(filter), options, suback, {}});
 }
 
 bool RetainedReplay::Run() {
@@ -42,6 +43,7 @@ RetainedReplay::Progress RetainedReplay::Slice(Replay* replay) {
   const Connection& connection = state_.connections[session->connection];
   if (connection.state != Connection::State::kServing || !sender_.HasRoom(connection))
     return Progress::kWait;
+  if (connection.held != nullptr && connection.held->Waits(replay->suback)) return Progress::kWait;
   found_.clear();
   const bool last =
       state_.ports.retained->Read(replay->filter, state_.now, kSlice, &replay->cursor, &found_);

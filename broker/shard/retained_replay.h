@@ -26,9 +26,10 @@ class RetainedReplay {
   RetainedReplay(ShardState* state, Sender* sender, Dispatcher* dispatcher)
       : state_(*state), sender_(*sender), dispatcher_(*dispatcher) {}
 
-  // existed: the subscription replaced an equal one.
+  // existed: the subscription replaced an equal one. suback: the ordinal of the SUBACK if it is
+  // held: nothing is sent before it.
   void Start(const session::Session& session, std::string_view filter,
-             const routing::SubscriptionOptions& options, bool existed);
+             const routing::SubscriptionOptions& options, bool existed, uint64_t suback);
 
   // One slice of each replay that can go on. True if there is more that need not wait.
   bool Run();
@@ -39,6 +40,7 @@ class RetainedReplay {
     SessionRef session;
     std::string filter;
     routing::SubscriptionOptions options;
+    uint64_t suback = 0;
     std::string cursor;
   };
   enum class Progress { kDone, kMore, kWait };

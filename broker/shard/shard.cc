@@ -75,7 +75,8 @@ void Shard::Turn(int timeout_ms) {
   TakeAuthAnswers();
   const TimeMs now = core_->state().now;
   if (now >= listen_again_at_) WatchListeners(true);
-  more_work_ = core_->Tick();
+  core_->Tick();
+  more_work_ = false;
   if (options_.id == 0 && now >= next_sweep_) {
     core_->state().ports.retained->Sweep(now, kSweepSteps);
     next_sweep_ = now + kSweepEveryMs;
@@ -83,6 +84,7 @@ void Shard::Turn(int timeout_ms) {
     next_sweep_ = kNever;
   }
   CarryOut();
+  more_work_ |= core_->more_work();
 }
 
 void Shard::HandleEvents(std::span<const net::EventLoop::Event> events) {

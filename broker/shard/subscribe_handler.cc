@@ -25,13 +25,17 @@ void PacketHandler::OnSubscribe(Connection& connection, const mqtt::Frame& frame
   }
   absl::InlinedVector<ReasonCode, 8> reasons;
   Promises::Wait wait;
+  accepted_.clear();
   for (const mqtt::SubscribeEntry& entry : packet.entries) {
     reasons.push_back(Subscribe(session, entry, packet.properties.subscription_identifier, &wait));
   }
   std::string bytes;
   mqtt::EncodeSuback({packet.packet_id, std::span(reasons.data(), reasons.size()), {}},
                      connection.version, &bytes);
-  promises_.Reply(connection, wait, bytes);
+  const uint64_t suback = promises_.Reply(connection, wait, bytes);
+  for (const Accepted& accepted : accepted_) {
+    replay_.Start(session, accepted.entry.filter, accepted.options, accepted.existed, suback);
+  }
 }
 
 ReasonCode PacketHandler::Subscribe(Session& session, const mqtt::SubscribeEntry& entry,
@@ -69,7 +73,7 @@ ReasonCode PacketHandler::Subscribe(Session& session, const mqtt::SubscribeEntry
   // shards.
   wait->gate.routes = state_.route_sequence;
   state_.Record(session, session::Subscribed{entry.filter, options}, &wait->gate);
-  replay_.Start(session, entry.filter, options, existed);
+  accepted_.push_back({entry, options, existed});
   return static_cast<ReasonCode>(entry.qos);
 }
 

@@ -51,6 +51,7 @@ TRAFFIC = {
     "pairs 50, QoS 0, window 1": (["pairs", "--clients", "50", "--qos", "0", "--window", "1"], 1.0),
     "pairs 50, QoS 1, window 1": (["pairs", "--clients", "50", "--qos", "1", "--window", "1"], 1.0),
     "pairs 50, QoS 2, window 1": (["pairs", "--clients", "50", "--qos", "2", "--window", "1"], 1.0),
+    "pairs 50, QoS 1, 5,000 a second": (["pairs", "--clients", "50", "--qos", "1", "--rate", "5000"], None),
     "fan-out 1 to 500, QoS 0, window 16": (["fanout", "--clients", "500", "--qos", "0", "--window", "16"], 0.35),
     "fan-out 1 to 500, QoS 1, window 16": (["fanout", "--clients", "500", "--qos", "1", "--window", "16"], 0.35),
     "fan-out 1 to 500, QoS 0, window 1": (["fanout", "--clients", "500", "--qos", "0", "--window", "1"], None),

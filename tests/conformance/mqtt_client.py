@@ -37,6 +37,7 @@ class Client:
         self.aliases = {}
         self.next_id = 0
         self.fence_topic = None
+        self.early = []  # PUBLISH that came before SUBACK, which the standard allows; receive() returns them next
 
     # --- bytes ----------------------------------------------------------------------------------------------------------
 
@@ -92,6 +93,8 @@ class Client:
 
     def receive(self, seconds=None):
         """The next packet, decoded and checked; None at the end of the connection."""
+        if self.early:
+            return self.early.pop(0)
         frame = self.read_packet(seconds)
         if frame is None:
             return None
@@ -203,7 +206,20 @@ class Client:
         pairs = [item if isinstance(item, tuple) else (item, wire.options(qos, **subscription_options)) for item in filters]
         packet_id = self.new_id()
         self.send(wire.subscribe(self.version, packet_id, pairs, props))
-        return self.expect(SUBACK, packet_id=packet_id, codes=[byte & 3 for _, byte in pairs])
+        return self.expect_suback(packet_id=packet_id, codes=[byte & 3 for _, byte in pairs])
+
+    def expect_suback(self, **fields):
+        """SUBACK; messages may come before it and stay to be received."""
+        early, self.early = self.early, []
+        while True:
+            got = self.receive()
+            if got is None or got.kind != PUBLISH:
+                break
+            early.append(got)
+        self.early = [got]
+        got = self.expect(SUBACK, **fields)
+        self.early = early
+        return got
 
     def unsubscribe(self, *filters):
         packet_id = self.new_id()
@@ -222,6 +238,22 @@ class Client:
             self.send(wire.ack(self.version, PUBREL, packet_id))
             self.expect(PUBCOMP, packet_id=packet_id, reason=0)
         return got
+
+    def keep(self, topic, payload, qos=0, **fields):
+        """Publishes a retained message. None confirms one of QoS 0, so a probe looks until the store has it."""
+        self.publish(topic, payload, qos, retain=True, **fields)
+        deadline = time.monotonic() + DEADLINE
+        while qos == 0 and self._stored(topic) != payload:
+            assert time.monotonic() < deadline, f"{topic} is not retained as {payload}"
+
+    def _stored(self, topic):
+        """What a new subscription of this topic gets; empty when nothing."""
+        probe = Client(self.address, 4).handshake("")
+        probe.subscribe(topic)
+        probe.send(wire.pingreq())
+        got = probe.receive()
+        probe.close()
+        return got.payload if got.kind == PUBLISH else b""
 
     def acknowledge(self, message):
         """Finishes the receiving side of a PUBLISH."""
@@ -257,6 +289,25 @@ class Client:
         while self.read_packet() is not None:
             pass
         self.close()
+
+
+def let_a_second_expire(join, name):
+    """Returns once a message with one second to live, published by this call, has expired in the broker; so has every other
+    that was published before with no more than that."""
+    topic = f"{name}/expiring"
+    publisher = join(5)
+    publisher.publish(topic, b"tick", qos=1, retain=True, props=[(wire.MESSAGE_EXPIRY, 1)])
+    deadline = time.monotonic() + DEADLINE
+    while time.monotonic() < deadline:
+        watcher = join(5)
+        watcher.subscribe(topic)
+        watcher.send(wire.pingreq())
+        got = watcher.receive()
+        watcher.close()
+        if got.kind == PINGRESP:
+            return
+        time.sleep(0.02)
+    raise AssertionError("a retained message with one second to live does not expire")
 
 
 def hexes(codes):

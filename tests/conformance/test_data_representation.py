@@ -217,9 +217,8 @@ def test_packets_may_arrive_in_any_pieces(dial, name, version):
     for at in range(len(stream)):
         client.send(stream[at:at + 1])
     client.expect(CONNACK, reason=0)
-    client.expect(SUBACK, packet_id=1)
-    client.expect(PUBLISH, payload=b"m" * 200)
-    client.expect(PINGRESP)
+    got = {packet.kind: packet for packet in (client.receive() for _ in range(3))}
+    assert set(got) == {SUBACK, PUBLISH, PINGRESP} and got[PUBLISH].payload == b"m" * 200
 
 
 @statement("3.1.1", "MQTT-7.1.1-1", "MQTT-3.2.0-1")
@@ -230,7 +229,6 @@ def test_many_packets_may_arrive_in_one_piece(dial, name, version):
     messages = b"".join(wire.publish(version, name, bytes([index])) for index in range(100))
     client.send(wire.connect(version, name) + wire.subscribe(version, 1, [(name, 0)]) + messages + wire.pingreq())
     client.expect(CONNACK, reason=0)
-    client.expect(SUBACK, packet_id=1)
-    got = [client.receive() for _ in range(101)]
-    assert [message.payload[0] for message in got if message.kind == PUBLISH] == list(range(100))
-    assert sum(packet.kind == PINGRESP for packet in got) == 1
+    got = [client.receive() for _ in range(102)]
+    assert [packet.payload[0] for packet in got if packet.kind == PUBLISH] == list(range(100))
+    assert sorted(packet.kind for packet in got if packet.kind != PUBLISH) == [SUBACK, PINGRESP]

@@ -80,7 +80,7 @@ def test_delivered_at_the_lower_qos(join, name, version, sent, granted):
 @pytest.mark.parametrize("sent", [0, 1, 2])
 def test_retained_messages_are_delivered_at_the_lower_qos(join, name, version, sent, granted):
     publisher, client = join(version), join(version)
-    publisher.publish(name, b"m", qos=sent, retain=True)
+    publisher.keep(name, b"m", qos=sent)
     client.subscribe(name, qos=granted)
     client.take(qos=min(sent, granted), retain=True)
 

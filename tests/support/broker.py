@@ -6,12 +6,13 @@
 The program is $SKEINMQD. With $BROKER_ADDR=host:port (or $INTEGRATION_ADDR) nothing is started and that broker is used as it
 is; `broker.pid` is then None, and what depends on settings or on the process cannot be tested.
 
-`stop()` sends SIGTERM and insists on exit code 0. The broker's output goes to files, so that a full pipe can never stop it;
+`stop()` sends SIGTERM and insists on exit code 0 and on a log without a sanitizer's report. The broker's output goes to files, so that a full pipe can never stop it;
 `broker.log()` returns what it has written so far.
 """
 
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -21,6 +22,7 @@ import time
 
 START_SECONDS = 60.0
 STOP_SECONDS = 60.0
+SANITIZER = re.compile(r"^.*(ERROR: \w*Sanitizer|WARNING: ThreadSanitizer|runtime error:).*$", re.M)
 
 
 class BrokerError(AssertionError):
@@ -181,6 +183,9 @@ class Broker:
                 raise BrokerError(f"the broker still runs {STOP_SECONDS} s after signal {sig}\n{self.log()}")
             if code != self.expected_exit:
                 raise BrokerError(f"the broker's exit code is {code}\n{self.log()}")
+            report = SANITIZER.search(self.log())
+            if report:
+                raise BrokerError(f"a sanitizer has found something: {report.group(0)}\n{self.log()}")
         finally:
             self.kill()
             self._remove_folder()
