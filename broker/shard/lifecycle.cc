@@ -108,6 +108,10 @@ void Lifecycle::Establish(Connection& connection, const mqtt::Connect& connect,
   }
   std::string bytes;
   mqtt::EncodeConnack(packet, connect.version, &bytes);
+  if (bytes.size() > connection.maximum_packet_size) {
+    return Close(connection, ReasonCode::kPacketTooLarge,
+                 "[MQTT-3.1.2-24] CONNACK does not fit the client's Maximum Packet Size");
+  }
   state_.ports.log->Log(
       LogLevel::kDebug, "client.connected",
       {{"client_id", session->client_id()}, {"session_present", present ? 1 : 0}});

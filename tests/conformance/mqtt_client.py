@@ -9,6 +9,7 @@ announced, packet identifiers of PUBLISH unused unless re-sent, no more PUBLISH 
 allowed, nothing after DISCONNECT.
 """
 
+import functools
 import itertools
 import os
 import socket
@@ -249,11 +250,21 @@ class Client:
     def _stored(self, topic):
         """What a new subscription of this topic gets; empty when nothing."""
         probe = Client(self.address, 4).handshake("")
-        probe.subscribe(topic)
-        probe.send(wire.pingreq())
-        got = probe.receive()
+        found = probe.retained(topic)
         probe.close()
-        return got.payload if got.kind == PUBLISH else b""
+        return found[topic].payload if found else b""
+
+    def retained(self, *filters, qos=0, **subscription_options):
+        """Subscribes, and returns the retained messages that come, as {topic: message}, all acknowledged. The last filter of the
+        packet has a retained message that is known: what came before it is all there is."""
+        sentinel = sentinel_at(self.address)
+        byte = wire.options(qos, **subscription_options)
+        self.subscribe(*((filter_, byte) for filter_ in filters), (sentinel, 0))
+        found = {}
+        while (message := self.take(retain=True)).topic != sentinel:
+            assert message.topic not in found, f"{message.topic} came twice"
+            found[message.topic] = message
+        return found
 
     def acknowledge(self, message):
         """Finishes the receiving side of a PUBLISH."""
@@ -291,6 +302,16 @@ class Client:
         self.close()
 
 
+@functools.lru_cache(maxsize=None)
+def sentinel_at(address):
+    """A topic that has a retained message at this broker."""
+    topic = f"sentinel/{os.getpid()}"
+    keeper = Client(address, 4).handshake("")
+    keeper.publish(topic, b"sentinel", qos=1, retain=True)
+    keeper.disconnect()
+    return topic
+
+
 def let_a_second_expire(join, name):
     """Returns once a message with one second to live, published by this call, has expired in the broker; so has every other
     that was published before with no more than that."""
@@ -299,12 +320,7 @@ def let_a_second_expire(join, name):
     publisher.publish(topic, b"tick", qos=1, retain=True, props=[(wire.MESSAGE_EXPIRY, 1)])
     deadline = time.monotonic() + DEADLINE
     while time.monotonic() < deadline:
-        watcher = join(5)
-        watcher.subscribe(topic)
-        watcher.send(wire.pingreq())
-        got = watcher.receive()
-        watcher.close()
-        if got.kind == PINGRESP:
+        if not join(5).retained(topic):
             return
         time.sleep(0.02)
     raise AssertionError("a retained message with one second to live does not expire")

@@ -8,19 +8,6 @@ from mqtt_wire import PUBLISH, options
 from statements import all_versions, statement, versions
 
 
-def retained(client, filter_, **fields):
-    """What a new subscription of `client` gets from the store: {topic: message}."""
-    client.subscribe(filter_, **fields)
-    client.send(wire.pingreq())
-    found = {}
-    while (got := client.receive()).kind == PUBLISH:
-        assert got.topic not in found and got.retain
-        found[got.topic] = got
-        client.acknowledge(got)
-    assert got.kind == wire.PINGRESP
-    return found
-
-
 @statement("3.1.1", "MQTT-3.3.1-5", "MQTT-3.3.1-6", "MQTT-3.3.1-8")
 @statement("5.0", "MQTT-3.3.1-5", "MQTT-3.3.1-9")
 @all_versions
@@ -29,10 +16,10 @@ def test_a_new_subscription_gets_the_retained_message_of_each_topic(join, name, 
     topics = [name, f"{name}/a", f"{name}/a/b", f"{name}//"]
     for topic in topics:
         publisher.keep(topic, topic.encode())
-    found = retained(join(version), f"{name}/#")
+    found = join(version).retained(f"{name}/#")
     assert {topic: message.payload for topic, message in found.items()} == {topic: topic.encode() for topic in topics}
-    assert set(retained(join(version), f"{name}/+")) == {f"{name}/a"}
-    assert set(retained(join(version), name)) == {name}
+    assert set(join(version).retained(f"{name}/+")) == {f"{name}/a"}
+    assert set(join(version).retained(name)) == {name}
 
 
 
@@ -45,9 +32,8 @@ def test_the_last_retained_message_counts_with_its_qos(join, name, version, firs
     publisher, subscriber = join(version), join(version)
     publisher.keep(name, b"first", qos=first)
     publisher.keep(name, b"second", qos=second)
-    subscriber.subscribe(name, qos=2)
-    subscriber.take(payload=b"second", qos=second, retain=True)
-    subscriber.barrier()
+    message = subscriber.retained(name, qos=2)[name]
+    assert (message.payload, message.qos) == (b"second", second)
 
 
 @statement("3.1.1", "MQTT-3.3.1-9")
@@ -72,7 +58,7 @@ def test_an_empty_message_is_delivered_and_removes(join, name, version, qos):
     subscriber.take(payload=b"kept", retain=True)
     publisher.keep(name, b"", qos=qos)
     subscriber.take(payload=b"", retain=False)
-    assert retained(join(version), name) == {}
+    assert join(version).retained(name) == {}
 
 
 @statement("3.1.1", "MQTT-3.3.1-11")
@@ -81,7 +67,7 @@ def test_an_empty_message_is_delivered_and_removes(join, name, version, qos):
 def test_an_empty_message_is_not_stored_where_there_was_none(join, name, version):
     publisher = join(version)
     publisher.publish(name, b"", qos=1, retain=True)
-    assert retained(join(version), name) == {}
+    assert join(version).retained(name) == {}
 
 
 @statement("3.1.1", "MQTT-3.3.1-12")
@@ -93,7 +79,7 @@ def test_a_message_without_retain_leaves_the_store_alone(join, name, version, pa
     publisher.publish(f"{name}/none", payload, qos=1)
     publisher.publish(f"{name}/some", b"kept", qos=1, retain=True)
     publisher.publish(f"{name}/some", payload, qos=1)
-    found = retained(join(version), f"{name}/#")
+    found = join(version).retained(f"{name}/#")
     assert {topic: message.payload for topic, message in found.items()} == {f"{name}/some": b"kept"}
 
 
@@ -105,7 +91,7 @@ def test_retained_messages_outlive_their_publishers_session(join, name, version)
     publisher.publish(f"{name}/t", b"kept", qos=1, retain=True)
     publisher.disconnect()
     join(version, name, clean=True).disconnect()
-    assert retained(join(version), f"{name}/t")[f"{name}/t"].payload == b"kept"
+    assert join(version).retained(f"{name}/t")[f"{name}/t"].payload == b"kept"
 
 
 @statement("3.1.1", "MQTT-3.3.1-6")
@@ -116,9 +102,11 @@ def test_a_resumed_subscription_is_not_a_new_one(join, name, version):
     fields = {"clean": False, "props": [(wire.SESSION_EXPIRY, 100)] if version == 5 else []}
     client, publisher = join(version, name, **fields), join(version)
     publisher.publish(f"{name}/t", b"kept", qos=1, retain=True)
-    assert retained(client, f"{name}/t")
+    assert client.retained(f"{name}/t")
     client.disconnect()
-    join(version, name, **fields).barrier()
+    client = join(version, name, **fields)
+    assert client.retained(f"{name}/none") == {}
+    client.barrier()
 
 
 # --- options of 5.0 -------------------------------------------------------------------------------------------------------
@@ -129,24 +117,24 @@ def test_a_resumed_subscription_is_not_a_new_one(join, name, version):
 def test_retain_handling(join, name, handling, times):
     publisher, client = join(5), join(5)
     publisher.publish(name, b"kept", qos=1, retain=True)
-    assert [bool(retained(client, name, qos=1, retain_handling=handling)) for _ in range(3)] == times
+    assert [bool(client.retained(name, qos=1, retain_handling=handling)) for _ in range(3)] == times
 
 
 @statement("5.0", "MQTT-3.3.1-10")
 def test_retain_handling_1_counts_unsubscribed_as_new(join, name):
     publisher, client = join(5), join(5)
     publisher.publish(name, b"kept", qos=1, retain=True)
-    assert retained(client, name, retain_handling=1)
+    assert client.retained(name, retain_handling=1)
     client.unsubscribe(name)
-    assert retained(client, name, retain_handling=1)
+    assert client.retained(name, retain_handling=1)
 
 
 @statement("5.0", "MQTT-3.3.1-10")
 def test_retain_handling_1_looks_at_the_filter_not_at_the_topics(join, name):
     publisher, client = join(5), join(5)
     publisher.publish(name, b"kept", qos=1, retain=True)
-    assert retained(client, name, retain_handling=1)
-    assert retained(client, f"{name}/#", retain_handling=1)
+    assert client.retained(name, retain_handling=1)
+    assert client.retained(f"{name}/#", retain_handling=1)
 
 
 @statement("5.0", "MQTT-3.3.1-12", "MQTT-3.3.1-13")
@@ -178,7 +166,7 @@ def test_an_expired_retained_message_is_not_delivered(join, name):
     publisher.publish(f"{name}/short", b"m", qos=1, retain=True, props=[(wire.MESSAGE_EXPIRY, 1)])
     publisher.publish(f"{name}/long", b"m", qos=1, retain=True, props=[(wire.MESSAGE_EXPIRY, 100)])
     let_a_second_expire(join, name)
-    assert set(retained(join(5), f"{name}/+")) == {f"{name}/long"}
+    assert set(join(5).retained(f"{name}/+")) == {f"{name}/long"}
 
 
 @statement("5.0", "MQTT-3.3.2-6")
@@ -187,5 +175,5 @@ def test_the_expiry_of_a_retained_message_goes_down(join, name, version):
     publisher = join(version)
     publisher.publish(f"{name}/t", b"m", qos=1, retain=True, props=[(wire.MESSAGE_EXPIRY, 100)])
     let_a_second_expire(join, name)
-    left = wire.value_of(retained(join(version), f"{name}/t")[f"{name}/t"], wire.MESSAGE_EXPIRY)
+    left = wire.value_of(join(version).retained(f"{name}/t")[f"{name}/t"], wire.MESSAGE_EXPIRY)
     assert 50 < left < 100

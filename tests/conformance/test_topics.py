@@ -78,11 +78,7 @@ def test_leading_wildcards_get_no_retained_dollar_topics(join, name, version):
     publisher.publish(f"$own-{name}/kept", b"hidden", qos=1, retain=True)
     subscriber.subscribe(f"$own-{name}/+")
     subscriber.expect(PUBLISH, topic=f"$own-{name}/kept")
-    other = join(version)
-    other.subscribe("+/kept")
-    other.send(wire.pingreq())
-    while (got := other.receive()).kind == PUBLISH:
-        assert not got.topic.startswith("$")
+    assert not [topic for topic in join(version).retained("+/kept", "#") if topic.startswith("$")]
 
 
 BAD_FILTERS = [

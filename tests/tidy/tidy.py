@@ -169,7 +169,7 @@ def check_built(root, path):
         lists = root / folder / "CMakeLists.txt"
         if lists.is_file() and path.relative_to(folder).as_posix() in lists.read_text():
             return
-    if path.as_posix() == "tests/fuzz/replay_main.cc":  # named by cmake/skein.cmake
+    if path.as_posix() == "tests/fuzz/replay_main.cc":  # named by .cmake/skein.cmake
         return
     yield 1, "is in no CMakeLists.txt"
 
