@@ -17,6 +17,9 @@ struct Limits {
   // ----------------------------------------------------------------------------- Largest packet
   // accepted, fixed header included; bytes. Larger: DISCONNECT 0x95 (v5) or close.
   uint32_t max_packet_size = 16u << 20;
+  // Largest CONNECT accepted, so that a stranger cannot make the broker keep more; bytes. Larger:
+  // close.
+  uint32_t max_connect_bytes = 512u << 10;
   // Time from accept to a complete CONNECT; milliseconds. Later: close.
   TimeMs connect_timeout_ms = 10'000;
   // Network connections a node; more are closed at accept.

@@ -83,7 +83,11 @@ size_t Core::Process(Connection& connection, std::string_view bytes) {
       break;
     }
     const std::string_view rest = bytes.substr(done);
-    const mqtt::FrameResult next = mqtt::NextFrame(rest, state_.limits.max_packet_size);
+    const bool stranger = connection.state == Connection::State::kAwaitConnect ||
+                          connection.state == Connection::State::kAuthenticating;
+    const mqtt::FrameResult next = mqtt::NextFrame(
+        rest, stranger ? std::min(state_.limits.max_connect_bytes, state_.limits.max_packet_size)
+                       : state_.limits.max_packet_size);
     if (next.status == mqtt::FrameStatus::kNeedMore) {
       connection.partial_size = static_cast<uint32_t>(next.needed);
       break;
@@ -188,8 +192,9 @@ void Core::OnAuthDecision(ConnectionSlot slot, uint32_t generation,
 }
 
 void Core::Tick() {
-  state_.wheel.Advance(state_.now, [this](TimerEntry* entry) { OnTimer(entry); });
-  more_work_ = dispatcher_.RunJobs();
+  state_.wheel.Advance(state_.now, [this](TimerEntry* entry) { OnTimer(*entry); });
+  more_work_ = RunDueTimers();
+  more_work_ |= dispatcher_.RunJobs();
   more_work_ |= replay_.Run();
   ResumePaused();
 }
@@ -205,10 +210,30 @@ void Core::OnDurable() {
   if (!replay_.idle()) more_work_ |= replay_.Run();  // those that waited for their SUBACK
 }
 
-void Core::OnTimer(TimerEntry* entry) {
-  if (entry->kind() == Connection::kTimerKind)
-    return OnConnectionTimer(state_.connections[entry->owner()]);
-  lifecycle_.OnSessionTimer(state_.sessions[entry->owner()]);
+void Core::OnTimer(const TimerEntry& entry) {
+  Due due{entry.kind(), {}, {}};
+  if (entry.kind() == Connection::kTimerKind) {
+    due.connection = {entry.owner(), state_.connections[entry.owner()].generation};
+  } else {
+    due.session = {entry.owner(), state_.sessions[entry.owner()].token()};
+  }
+  due_.push_back(due);
+}
+
+bool Core::RunDueTimers() {
+  for (size_t left = kTimersATick; left > 0 && !due_.empty(); --left) {
+    const Due due = due_.front();
+    due_.pop_front();
+    if (due.kind == Connection::kTimerKind) {
+      Connection* connection =
+          state_.connections.Find(due.connection.slot, due.connection.generation);
+      // Scheduled again meanwhile (it may just have connected): that one counts.
+      if (connection != nullptr && !connection->timer.scheduled()) OnConnectionTimer(*connection);
+    } else if (session::Session* session = state_.sessions.Find(due.session)) {
+      if (!session->timer().scheduled()) lifecycle_.OnSessionTimer(*session);
+    }
+  }
+  return !due_.empty();
 }
 
 void Core::OnConnectionTimer(Connection& connection) {
@@ -220,6 +245,7 @@ void Core::OnConnectionTimer(Connection& connection) {
                               "no complete CONNECT within limits.connect_timeout");
     case Connection::State::kConnecting:
     case Connection::State::kServing: {
+      if (connection.keep_alive == 0) return;
       const TimeMs deadline = connection.last_activity + connection.keep_alive * TimeMs{1500};
       // A client whose packets wait here for the broker's own sake has not been silent.
       if (deadline > state_.now || connection.read_paused) {

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -26,6 +27,9 @@ namespace skein::shard {
 
 class Core {
  public:
+  // Timers handled before the shard turns to other work.
+  static constexpr size_t kTimersATick = 1'000;
+
   Core(const ShardOptions& options, const Ports& ports, TimeMs now);
   Core(const Core&) = delete;
   ~Core();
@@ -83,7 +87,8 @@ class Core {
   bool MustPause(const Connection& connection) const;
   void Pause(Connection& connection);
   void ResumePaused();
-  void OnTimer(TimerEntry* entry);
+  void OnTimer(const TimerEntry& entry);
+  bool RunDueTimers();
   void OnConnectionTimer(Connection& connection);
 
   ShardState state_;
@@ -95,6 +100,14 @@ class Core {
   ConnectHandler connect_handler_;
   PacketHandler packet_handler_;
   std::vector<SlotAndGeneration> paused_;
+  // Timers that fired and whose work is not done yet: a network that goes away makes very many fire
+  // at once.
+  struct Due {
+    uint8_t kind;
+    SlotAndGeneration connection;
+    SessionRef session;
+  };
+  std::deque<Due> due_;
   bool mail_congested_ = false;
   bool more_work_ = false;
 };

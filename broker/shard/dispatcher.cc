@@ -201,7 +201,7 @@ const routing::Subscriber* Dispatcher::PickMember(routing::SharedGroup* group,
                                                   bool connected_only) {
   const size_t count = group->members.size();
   const routing::Subscriber* fallback = nullptr;
-  for (size_t step = 0; step < count; ++step) {
+  for (size_t step = 0; step < std::min(count, kMembersTried); ++step) {
     const size_t index = (group->next + step) % count;
     const routing::Subscriber& member = group->members[index];
     session::Session& session = state_.sessions[member.session];

@@ -24,6 +24,8 @@ namespace skein::shard {
 class Dispatcher {
  public:
   static constexpr size_t kMaxJobs = 1024;
+  // Members of a shared group that are looked at to find one that can take a message at once.
+  static constexpr size_t kMembersTried = 256;
 
   Dispatcher(ShardState* state, Sender* sender) : state_(*state), sender_(*sender) {}
 

@@ -61,7 +61,7 @@ void Lifecycle::Establish(Connection& connection, const mqtt::Connect& connect,
   Session* session = Resume(connection, connect, client_id, &wait.gate);
   const bool present = session != nullptr;
   if (session == nullptr) {
-    if (state_.sessions.size() >= state_.limits.max_sessions / state_.options.count) {
+    if (state_.sessions.size() >= state_.PartOf(state_.limits.max_sessions)) {
       return RefuseConnect(connection, ReasonCode::kQuotaExceeded, "limits.max_sessions reached");
     }
     session = &state_.sessions.Create(client_id);

@@ -25,7 +25,8 @@ void PacketHandler::Handle(Connection& connection, const mqtt::Frame& frame) {
       return OnUnsubscribe(connection, frame);
     case PacketType::kPingreq:
       if (const auto error = mqtt::DecodePingreq(frame)) return Refuse(connection, *error);
-      return sender_.SendBytes(connection, mqtt::kPingresp);
+      promises_.Reply(connection, {}, mqtt::kPingresp);  // in the order of the requests
+      return;
     case PacketType::kDisconnect:
       return OnDisconnect(connection, frame);
     case PacketType::kConnect:

@@ -57,7 +57,10 @@ void Lifecycle::OnSessionTimer(Session& session) {
 void Lifecycle::End(Session& session) {
   PublishWill(session);
   DropSubscriptions(session);
-  if (session::Outbound* outbound = session.outbound_if_any()) outbound->ClearQueue(&state_.budget);
+  if (session::Outbound* outbound = session.outbound_if_any()) {
+    state_.stats.Drop(DropReason::kSessionEnded, outbound->queued());
+    outbound->ClearQueue(&state_.budget);
+  }
   state_.wheel.Cancel(&session.timer());
   state_.Record(session, session::Ended{}, nullptr);
   state_.stats.sessions.Add(-1);

@@ -98,7 +98,13 @@ void Shard::HandleEvents(std::span<const net::EventLoop::Event> events) {
                                         static_cast<uint32_t>(event.tag >> 32));
     if (connection == nullptr) continue;  // closed earlier in this turn
     if ((event.events & EPOLLOUT) != 0) core_->state().MarkDirty(*connection);
-    if ((event.events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) ReadFrom(*connection);
+    // A hang-up is reported whether asked for or not: nothing can be answered any more, so the rest
+    // is not read.
+    if (connection->read_paused && (event.events & (EPOLLHUP | EPOLLERR)) != 0) {
+      TransportGone(*connection);
+    } else if ((event.events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) {
+      ReadFrom(*connection);
+    }
   }
 }
 
@@ -158,16 +164,15 @@ void Shard::WatchListeners(bool on) {
 }
 
 void Shard::ReadFrom(Connection& connection) {
-  if (connection.read_paused) return;
-  const net::IoResult got = net::Read(connection.fd, read_buffer_.get(), kReadBytes);
-  switch (got.status) {
-    case net::IoStatus::kOk:
-      return core_->Receive(connection, {read_buffer_.get(), got.bytes});
-    case net::IoStatus::kWouldBlock:
-      return;
-    case net::IoStatus::kClosed:
-    case net::IoStatus::kError:
-      return TransportGone(connection);
+  size_t left = std::max<size_t>(options_.limits.read_slice_bytes, 1);
+  while (!connection.read_paused && left > 0) {
+    const size_t wanted = std::min(left, kReadBytes);
+    const net::IoResult got = net::Read(connection.fd, read_buffer_.get(), wanted);
+    if (got.status == net::IoStatus::kWouldBlock) return;
+    if (got.status != net::IoStatus::kOk) return TransportGone(connection);
+    core_->Receive(connection, {read_buffer_.get(), got.bytes});
+    if (got.bytes < wanted || connection.state == Connection::State::kMoved) return;
+    left -= got.bytes;
   }
 }
 

@@ -83,13 +83,18 @@ struct ShardState {
         now(start) {
     out.mail.resize(o.count);
     routes_applied.assign(o.count, 0);
-    budget.maximum = limits.max_total_queued_bytes / o.count;
+    budget.maximum = PartOf(limits.max_total_queued_bytes);
   }
 
   void MarkDirty(Connection& connection) {
     if (connection.dirty) return;
     connection.dirty = true;
     out.dirty.push_back(connection.slot);
+  }
+
+  // This shard's part of a bound that holds for the node.
+  uint64_t PartOf(uint64_t bound) const {
+    return bound / options.count + (bound % options.count != 0 ? 1 : 0);
   }
 
   // Appends a record if the session is durable; the gate then waits for it.

@@ -54,7 +54,8 @@ ReasonCode PacketHandler::Subscribe(Session& session, const mqtt::SubscribeEntry
     state_.subscriptions.Update(known->second, options);
   } else {
     if (session.subscriptions.size() >= state_.limits.max_subscriptions_per_session ||
-        state_.subscriptions.size() >= state_.limits.max_subscriptions / state_.options.count) {
+        state_.subscriptions.size() >= state_.PartOf(state_.limits.max_subscriptions)) {
+      state_.stats.refusals[static_cast<uint8_t>(ReasonCode::kQuotaExceeded)].Add();
       return ReasonCode::kQuotaExceeded;
     }
     const bool shared = entry.filter.starts_with("$share/");

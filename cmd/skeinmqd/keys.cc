@@ -46,6 +46,8 @@ constexpr Key kKeys[] = {
     Other("listeners", &Config::listeners, "Where clients connect, see below."),
     Number("limits.max_packet_size", &Limits::max_packet_size, Unit::kBytes, {64, kLargestPacket},
            "Largest packet accepted. Larger: DISCONNECT 0x95, or the connection is closed."),
+    Number("limits.max_connect_bytes", &Limits::max_connect_bytes, Unit::kBytes,
+           {64, kLargestPacket}, "Largest CONNECT accepted. Larger: closed."),
     Number("limits.connect_timeout_ms", &Limits::connect_timeout_ms, Unit::kMilliseconds,
            {10, 3'600'000}, "From accept to a complete CONNECT. Later: closed."),
     Number("limits.max_connections", &Limits::max_connections, Unit::kCount, {1, UINT32_MAX},

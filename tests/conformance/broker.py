@@ -1,7 +1,7 @@
 """The broker under test: a process of its own, stopped with SIGTERM and searched for sanitizer reports.
 
 $SKEINMQD names the program. With $CONFORMANCE_ADDR=host:port an already running broker of any make is tested instead; tests that
-need settings of their own then fail, unless they are deselected with `-m "not settings"`.
+need settings of their own then fail, unless they are deselected with `-m "not settings"`. $CONFORMANCE_SHARDS sets the shards (2).
 """
 
 import os
@@ -29,7 +29,8 @@ class Broker(Process):
                 raise BrokerError("an external broker cannot be given settings")
             host, _, port = external.rpartition(":")
             return cls((host, int(port)))
-        return super().start(shards=2, settings={key.replace("__", "."): value for key, value in settings.items()})
+        shards = int(os.environ.get("CONFORMANCE_SHARDS", "2"))
+        return super().start(shards=shards, settings={key.replace("__", "."): value for key, value in settings.items()})
 
     def stop(self, **arguments):
         super().stop(**arguments)

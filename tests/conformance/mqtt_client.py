@@ -261,9 +261,11 @@ class Client:
         byte = wire.options(qos, **subscription_options)
         self.subscribe(*((filter_, byte) for filter_ in filters), (sentinel, 0))
         found = {}
-        while (message := self.take(retain=True)).topic != sentinel:
+        while (message := self.expect(PUBLISH, retain=True)).topic != sentinel:
             assert message.topic not in found, f"{message.topic} came twice"
             found[message.topic] = message
+        for message in found.values():
+            self.acknowledge(message)
         return found
 
     def acknowledge(self, message):
@@ -312,18 +314,18 @@ def sentinel_at(address):
     return topic
 
 
-def let_a_second_expire(join, name):
-    """Returns once a message with one second to live, published by this call, has expired in the broker; so has every other
-    that was published before with no more than that."""
+def let_seconds_expire(join, name, seconds):
+    """Returns once a message with so many seconds to live, published by this call, has expired in the broker; so has every
+    other that was published before with no more than that."""
     topic = f"{name}/expiring"
     publisher = join(5)
-    publisher.publish(topic, b"tick", qos=1, retain=True, props=[(wire.MESSAGE_EXPIRY, 1)])
+    publisher.publish(topic, b"tick", qos=1, retain=True, props=[(wire.MESSAGE_EXPIRY, seconds)])
     deadline = time.monotonic() + DEADLINE
     while time.monotonic() < deadline:
         if not join(5).retained(topic):
             return
         time.sleep(0.02)
-    raise AssertionError("a retained message with one second to live does not expire")
+    raise AssertionError("a retained message does not expire")
 
 
 def hexes(codes):

@@ -3,7 +3,7 @@
 import pytest
 
 import mqtt_wire as wire
-from mqtt_client import let_a_second_expire
+from mqtt_client import let_seconds_expire
 from mqtt_wire import PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL
 from statements import all_versions, statement, versions
 
@@ -244,7 +244,7 @@ def test_a_message_that_was_sent_does_not_expire(join, name):
     publisher.publish(f"{name}/t", b"m", qos=2, props=[(wire.MESSAGE_EXPIRY, 1)])
     message = client.expect(PUBLISH, qos=2)
     client.drop()
-    let_a_second_expire(join, name)
+    let_seconds_expire(join, name, 1)
     client = join(5, name, **lasting(5))
     client.take(qos=2, dup=True, packet_id=message.packet_id, payload=b"m")
     client.barrier()

@@ -3,7 +3,7 @@
 import pytest
 
 import mqtt_wire as wire
-from mqtt_client import let_a_second_expire
+from mqtt_client import let_seconds_expire
 from mqtt_wire import PUBLISH, options
 from statements import all_versions, statement, versions
 
@@ -165,7 +165,7 @@ def test_an_expired_retained_message_is_not_delivered(join, name):
     publisher = join(5)
     publisher.publish(f"{name}/short", b"m", qos=1, retain=True, props=[(wire.MESSAGE_EXPIRY, 1)])
     publisher.publish(f"{name}/long", b"m", qos=1, retain=True, props=[(wire.MESSAGE_EXPIRY, 100)])
-    let_a_second_expire(join, name)
+    let_seconds_expire(join, name, 1)
     assert set(join(5).retained(f"{name}/+")) == {f"{name}/long"}
 
 
@@ -174,6 +174,6 @@ def test_an_expired_retained_message_is_not_delivered(join, name):
 def test_the_expiry_of_a_retained_message_goes_down(join, name, version):
     publisher = join(version)
     publisher.publish(f"{name}/t", b"m", qos=1, retain=True, props=[(wire.MESSAGE_EXPIRY, 100)])
-    let_a_second_expire(join, name)
+    let_seconds_expire(join, name, 1)
     left = wire.value_of(join(version).retained(f"{name}/t")[f"{name}/t"], wire.MESSAGE_EXPIRY)
     assert 50 < left < 100
