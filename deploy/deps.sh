@@ -19,11 +19,11 @@ packages_of() {
     run) echo libabsl20220623 libfmt9 libspdlog1.10 libyaml-cpp0.7 ;;
     build)
       echo g++ cmake ninja-build ccache \
-        libabsl-dev libcli11-dev libspdlog-dev libyaml-cpp-dev nlohmann-json3-dev
+        libabsl-dev libcli11-dev libspdlog-dev libxxhash-dev libyaml-cpp-dev nlohmann-json3-dev
       ;;
     demo) echo mosquitto-clients ;;
     test)
-      echo libgtest-dev libgmock-dev libbenchmark-dev clang-14 clang-format-14 clang-tidy-14 \
+      echo libgtest-dev libgmock-dev libbenchmark-dev clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev \
         python3 python3-pytest python3-pytest-timeout python3-paho-mqtt python3-venv \
         mosquitto-clients libpaho-mqtt-dev
       # A Node.js from elsewhere does as well.

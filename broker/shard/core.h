@@ -37,6 +37,9 @@ class Core {
   // Loads the shard's durable sessions. Before anything else.
   void Recover();
 
+  // The other shards know the routes of what was recovered: clients may come.
+  bool Settled() const { return state_.RoutesApplied(state_.route_sequence); }
+
   void BeginTick(TimeMs now) { state_.now = now; }
 
   // A connection came in. `accepted_at` starts the time for CONNECT.

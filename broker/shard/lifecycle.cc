@@ -132,7 +132,8 @@ void Lifecycle::SetWill(Session& session, const mqtt::Connect& connect) {
   init.retain = will.retain;
   init.received_at = state_.now;
   if (will.properties.Has(PropertyId::kMessageExpiryInterval)) {
-    init.expiry_seconds = will.properties.message_expiry_interval;
+    init.expiry_seconds =
+        std::min(will.properties.message_expiry_interval, mqtt::Message::kNoExpiry - 1);
   }
   session.will = std::make_unique<session::Will>();
   session.will->message = mqtt::Message::Make(init);

@@ -8,11 +8,7 @@ namespace skein::shard {
 bool Promises::Satisfied(const Gate& gate) const {
   if (gate.destinations > 0) return false;
   if (gate.lsn > 0 && gate.lsn > state_.ports.store->durable()) return false;
-  if (gate.routes == 0) return true;
-  for (ShardId shard = 0; shard < state_.options.count; ++shard) {
-    if (shard != state_.options.id && state_.routes_applied[shard] < gate.routes) return false;
-  }
-  return true;
+  return gate.routes == 0 || state_.RoutesApplied(gate.routes);
 }
 
 bool Promises::MustHold(const Connection& connection, const Wait& wait) const {

@@ -1,4 +1,6 @@
 // PUBLISH from a client.
+#include <algorithm>
+
 #include "broker/auth/topic_rules.h"
 #include "broker/mqtt/utf8.h"
 #include "broker/shard/packet_handler.h"
@@ -115,7 +117,9 @@ void PacketHandler::Deliver(Connection& connection, Session& session) {
   if (publish_.properties.present != 0) {
     init.properties = mqtt::ForwardableProperties(publish_.properties, &scratch_);
     if (publish_.properties.Has(PropertyId::kMessageExpiryInterval)) {
-      init.expiry_seconds = publish_.properties.message_expiry_interval;
+      // The largest value stands for "none" inside; a second less of 136 years.
+      init.expiry_seconds =
+          std::min(publish_.properties.message_expiry_interval, mqtt::Message::kNoExpiry - 1);
     }
   }
   init.payload = publish_.payload;

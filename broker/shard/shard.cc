@@ -51,9 +51,25 @@ Shard::Shard(const ShardOptions& options, Ports ports, BrokerShared* shared,
 
 Shard::~Shard() = default;
 
-void Shard::Run() {
+// Clients are let in when every shard knows the routes of every recovered session: else an early
+// publish would miss one.
+void Shard::Recover() {
   core_->BeginTick(shared_.clock.Now());
   core_->Recover();
+  CarryOut();
+  const auto stopping = [this] { return stop_.load(std::memory_order_acquire); };
+  while (!stopping() && !core_->Settled())
+    Turn(100);
+  if (shared_.settled.fetch_add(1) + 1 == options_.count) {
+    for (auto& shard : shared_.shards)
+      shard->Wake();
+  }
+  while (!stopping() && shared_.settled.load() < options_.count)
+    Turn(100);
+}
+
+void Shard::Run() {
+  Recover();
   WatchListeners(true);
   while (!stop_.load(std::memory_order_acquire)) {
     int timeout_ms = 0;

@@ -38,6 +38,7 @@ struct BrokerShared {
   // mailboxes[from][to]
   std::vector<std::vector<std::unique_ptr<ShardMailbox>>> mailboxes;
   std::atomic<uint32_t> connections{0};
+  std::atomic<uint32_t> settled{0};  // shards whose recovered routes all others know
   std::deque<std::atomic<uint32_t>> listener_connections;  // beside `listeners`
   net::Clock clock;
 };
@@ -70,6 +71,7 @@ class Shard {
     auth::Decision decision;
   };
 
+  void Recover();
   void Turn(int timeout_ms);
   void HandleEvents(std::span<const net::EventLoop::Event> events);
   void AcceptFrom(uint16_t listener);

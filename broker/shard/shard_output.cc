@@ -128,6 +128,7 @@ void Shard::SendMail() {
 
 void Shard::Stop() {
   WatchListeners(false);
+  listen_again_at_ = kNever;
   core_->BeginTick(shared_.clock.Now());
   core_->CloseAll(mqtt::ReasonCode::kServerShuttingDown);
   CarryOut();

@@ -97,6 +97,14 @@ struct ShardState {
     return bound / options.count + (bound % options.count != 0 ? 1 : 0);
   }
 
+  // Every other shard has applied this shard's route changes up to `sequence`.
+  bool RoutesApplied(uint64_t sequence) const {
+    for (ShardId shard = 0; shard < options.count; ++shard) {
+      if (shard != options.id && routes_applied[shard] < sequence) return false;
+    }
+    return true;
+  }
+
   // Appends a record if the session is durable; the gate then waits for it.
   void Record(const session::Session& session, const session::RecordBody& body, Gate* gate) {
     if (!session.recorded) return;

@@ -99,7 +99,7 @@ def test_environment_reaches_the_running_broker(start_broker):
     client = Client(broker.address, 5).handshake("env")
     assert wire.value_of(client.connack, wire.RECEIVE_MAXIMUM) == 17
     client.disconnect()
-    assert events(broker)
+    assert wait_until(lambda: events(broker), SECONDS, "events are logged")
 
 
 def test_settings_reach_the_running_broker(start_broker):
@@ -157,7 +157,7 @@ def test_anonymous_is_refused_beyond_loopback(start_broker, version, refusal):
     client = Client(("127.0.0.1", broker.port), version)
     client.send(wire.connect(version, "somebody"))
     assert client.expect_refused(refusal, *([4, 0x86] if version < 5 else [0x86])).reason
-    assert "anonymous" in broker.log()
+    wait_until(lambda: "anonymous" in broker.log(), SECONDS, "the log says why")
 
 
 def test_anonymous_is_served_where_configured():
