@@ -150,6 +150,8 @@ case $mode in
   full)
     step "clients" - "$root/tests/integration/setup_clients.sh" "$root/build"
     test_build release
+    step "docs/conformance.md is up to date" - "$python" "$root/tests/conformance/report.py" --check \
+      "$results/release-conformance.xml"
     test_integration release
     for preset in asan-ubsan tsan; do
       test_build "$preset" -LE tidy

@@ -320,7 +320,7 @@ def let_seconds_expire(join, name, seconds):
     topic = f"{name}/expiring"
     publisher = join(5)
     publisher.publish(topic, b"tick", qos=1, retain=True, props=[(wire.MESSAGE_EXPIRY, seconds)])
-    deadline = time.monotonic() + DEADLINE
+    deadline = time.monotonic() + seconds + DEADLINE
     while time.monotonic() < deadline:
         if not join(5).retained(topic):
             return

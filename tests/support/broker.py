@@ -6,8 +6,8 @@
 The program is $SKEINMQD. With $BROKER_ADDR=host:port (or $INTEGRATION_ADDR) nothing is started and that broker is used as it
 is; `broker.pid` is then None, and what depends on settings or on the process cannot be tested.
 
-`stop()` sends SIGTERM and insists on exit code 0 and on a log without a sanitizer's report. The broker's output goes to files, so that a full pipe can never stop it;
-`broker.log()` returns what it has written so far.
+`stop()` sends SIGTERM and insists on exit code 0 and on a log without a sanitizer's report. The broker's output goes to
+files, so that a full pipe can never stop it; `broker.log()` returns what it has written so far.
 """
 
 import os
