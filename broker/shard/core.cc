@@ -130,6 +130,14 @@ void Core::Pause(Connection& connection) {
   state_.MarkDirty(connection);
 }
 
+bool Core::CanResume() {
+  for (const SlotAndGeneration& entry : paused_) {
+    const Connection* connection = state_.connections.Find(entry.slot, entry.generation);
+    if (connection != nullptr && connection->open() && !MustPause(*connection)) return true;
+  }
+  return false;
+}
+
 void Core::ResumePaused() {
   if (paused_.empty()) return;
   const std::vector<SlotAndGeneration> paused = std::exchange(paused_, {});
@@ -208,6 +216,7 @@ void Core::OnDurable() {
   dispatcher_.AnswerUpTo(state_.ports.store->durable());
   promises_.ReleaseWaiting();
   if (!replay_.idle()) more_work_ |= replay_.Run();  // those that waited for their SUBACK
+  more_work_ |= CanResume();
 }
 
 void Core::OnTimer(const TimerEntry& entry) {

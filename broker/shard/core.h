@@ -89,6 +89,8 @@ class Core {
   void ProcessKept(Connection& connection);
   bool MustPause(const Connection& connection) const;
   void Pause(Connection& connection);
+  // Output was written or replies left: somebody who was paused may go on.
+  bool CanResume();
   void ResumePaused();
   void OnTimer(const TimerEntry& entry);
   bool RunDueTimers();

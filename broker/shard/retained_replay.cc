@@ -44,17 +44,22 @@ RetainedReplay::Progress RetainedReplay::Slice(Replay* replay) {
   if (connection.state != Connection::State::kServing || !sender_.HasRoom(connection))
     return Progress::kWait;
   if (connection.held != nullptr && connection.held->Waits(replay->suback)) return Progress::kWait;
-  found_.clear();
-  const bool last =
-      state_.ports.retained->Read(replay->filter, state_.now, kSlice, &replay->cursor, &found_);
   const uint32_t identifier = replay->options.identifier;
   const std::span<const uint32_t> ids =
       identifier == 0 ? std::span<const uint32_t>{} : std::span(&identifier, 1);
-  for (const mqtt::MessagePtr& message : found_) {
-    if (replay->options.no_local && message->publisher() == session->token()) continue;
-    dispatcher_.Offer(*session, message, replay->options.qos, true, ids, nullptr, nullptr);
+  // One at a time, so that no more than one message ever waits in the session's queue for this.
+  for (size_t i = 0; i < kSlice; ++i) {
+    found_.clear();
+    const bool last =
+        state_.ports.retained->Read(replay->filter, state_.now, 1, &replay->cursor, &found_);
+    for (const mqtt::MessagePtr& message : found_) {
+      if (replay->options.no_local && message->publisher() == session->token()) continue;
+      dispatcher_.Offer(*session, message, replay->options.qos, true, ids, nullptr, nullptr);
+    }
+    if (last) return Progress::kDone;
+    if (session->has_queued() || !sender_.HasRoom(connection)) return Progress::kWait;
   }
-  return last ? Progress::kDone : Progress::kMore;
+  return Progress::kMore;
 }
 
 }  // namespace skein::shard

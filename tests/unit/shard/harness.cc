@@ -1,0 +1,289 @@
+#include "tests/unit/shard/harness.h"
+
+#include <utility>
+
+#include "broker/base/check.h"
+
+namespace skein::shard {
+
+namespace {
+
+class ScriptedExchange final : public auth::Exchange {
+ public:
+  ScriptedExchange(ScriptedAuthenticator* owner, auth::Authenticator::Done done)
+      : owner_(*owner), done_(std::move(done)) {}
+  auth::Decision Step(std::string_view data) override { return owner_.Judge(data, done_); }
+
+ private:
+  ScriptedAuthenticator& owner_;
+  auth::Authenticator::Done done_;
+};
+
+}  // namespace
+
+auth::Decision ScriptedAuthenticator::Judge(std::string_view data, const Done& done) {
+  if (data == "ok") return auth::Decision::Allow("bye");
+  if (data == "no") return auth::Decision::Deny(mqtt::ReasonCode::kNotAuthorized);
+  if (data != "later") return auth::Decision::Continue("again");
+  answers.push_back(done);
+  return auth::Decision::Pending();
+}
+
+auth::Decision ScriptedAuthenticator::Begin(const auth::ConnectRequest& request, const Done& done,
+                                            std::unique_ptr<auth::Exchange>* exchange) {
+  if (request.method == "M") {
+    *exchange = std::make_unique<ScriptedExchange>(this, done);
+    return Judge(request.data, done);
+  }
+  if (!request.method.empty())
+    return auth::Decision::Deny(mqtt::ReasonCode::kBadAuthenticationMethod);
+  if (request.user_name == "bad")
+    return auth::Decision::Deny(mqtt::ReasonCode::kBadUserNameOrPassword);
+  return request.user_name == "later" ? Judge("later", done) : auth::Decision::Allow();
+}
+
+Node::Node(const NodeOptions& options) : options_(options), retained_(options.limits) {
+  for (ShardId id = 0; id < options_.shards; ++id) {
+    stores_.push_back(std::make_unique<JournalStore>());
+  }
+  Start();
+}
+
+Node::~Node() = default;
+
+void Node::Start() {
+  cores_.clear();
+  mail_.clear();
+  mail_.resize(options_.shards);
+  stats_.clear();
+  for (ShardId id = 0; id < options_.shards; ++id) {
+    mail_[id].resize(options_.shards);
+    stats_.push_back(std::make_unique<ShardStats>());
+    ShardOptions options;
+    options.id = id;
+    options.count = options_.shards;
+    options.limits = options_.limits;
+    options.listeners = {ListenerInfo{"test", true, UINT32_MAX}};
+    Ports ports;
+    ports.store = stores_[id].get();
+    ports.retained = &retained_;
+    ports.authenticator = &authenticator_;
+    ports.log = &log_;
+    ports.stats = stats_[id].get();
+    ports.random = [this] {
+      return random_ = random_ * 6364136223846793005u + 1442695040888963407u;
+    };
+    ports.peer_name = [](const Connection&) { return std::string("peer"); };
+    ports.auth_answer = [this, id](ConnectionSlot slot, uint32_t generation,
+                                   auth::Decision decision) {
+      cores_[id]->BeginTick(now_);
+      cores_[id]->OnAuthDecision(slot, generation, decision);
+    };
+    cores_.push_back(std::make_unique<Core>(options, ports, now_));
+  }
+  for (auto& core : cores_) {
+    core->BeginTick(now_);
+    core->Recover();
+  }
+}
+
+int Node::Open(ShardId at) {
+  const int id = static_cast<int>(links_.size());
+  cores_[at]->BeginTick(now_);
+  const Connection& connection = cores_[at]->Accept(id, 0, now_);
+  links_.push_back({at, connection.slot, connection.generation, true, true, {}});
+  return id;
+}
+
+Connection* Node::Find(int id) {
+  const Link& l = link(id);
+  if (!l.connected) return nullptr;
+  return cores_[l.shard]->state().connections.Find(l.slot, l.generation);
+}
+
+void Node::Feed(int id, std::string_view bytes) {
+  Connection* connection = Find(id);
+  if (connection == nullptr) return;
+  cores_[link(id).shard]->BeginTick(now_);
+  cores_[link(id).shard]->Receive(*connection, bytes);
+}
+
+void Node::Drop(int id) {
+  Connection* connection = Find(id);
+  if (connection == nullptr) return;
+  Core& core = *cores_[link(id).shard];
+  core.BeginTick(now_);
+  core.OnTransportClosed(*connection);
+  core.state().MarkDirty(*connection);
+}
+
+void Node::SetReading(int id, bool reading) {
+  link(id).reading = reading;
+  Connection* connection = Find(id);
+  if (connection != nullptr) cores_[link(id).shard]->state().MarkDirty(*connection);
+}
+
+void Node::MakeDurable(ShardId shard) {
+  stores_[shard]->MakeDurable();
+  cores_[shard]->OnDurable();
+}
+
+void Node::TakeOutput(ShardId shard, Connection& connection, Link* link) {
+  iovec parts[64];
+  while (!connection.out.empty()) {
+    const size_t count = connection.out.Gather(parts, 64);
+    size_t bytes = 0;
+    for (size_t i = 0; i < count; ++i) {
+      link->output.append(static_cast<const char*>(parts[i].iov_base), parts[i].iov_len);
+      bytes += parts[i].iov_len;
+    }
+    connection.out.Consume(cores_[shard]->state().chunks, bytes);
+  }
+}
+
+// As Shard::Settle(); a client that reads closes as soon as it is told to go.
+void Node::SettleConnection(ShardId shard, Connection& connection) {
+  Core& core = *cores_[shard];
+  if (connection.state == Connection::State::kMoved) return;
+  Link& l = link(connection.fd);
+  const bool had_output = !connection.out.empty();
+  if (l.reading && connection.state != Connection::State::kDead) {
+    TakeOutput(shard, connection, &l);
+    if (connection.state == Connection::State::kLingering) core.OnTransportClosed(connection);
+  }
+  if (connection.state == Connection::State::kDead) {
+    l.connected = false;
+    return core.Release(connection);
+  }
+  if (had_output && l.reading) core.Drained(connection);
+}
+
+void Node::Flush(ShardId shard) {
+  Core& core = *cores_[shard];
+  for (int round = 0; round < 4 && !core.state().out.dirty.empty(); ++round) {
+    const std::vector<ConnectionSlot> dirty = std::exchange(core.state().out.dirty, {});
+    for (const ConnectionSlot slot : dirty) {
+      Connection& connection = core.state().connections[slot];
+      connection.dirty = false;
+      if (connection.state != Connection::State::kFree) SettleConnection(shard, connection);
+    }
+    core.Commit();
+  }
+}
+
+void Node::Tick(ShardId shard) {
+  Core& core = *cores_[shard];
+  core.BeginTick(now_);
+  core.Tick();
+  core.Commit();
+  if (disk_runs) MakeDurable(shard);
+  for (Outputs::Move& move : std::exchange(core.state().out.moves, {})) {
+    Connection& connection = core.state().connections[move.slot];
+    auto moved = std::make_unique<MovedConnection>();
+    moved->fd = connection.fd;
+    moved->accepted_at = now_;
+    moved->unread = std::move(move.unread);
+    link(connection.fd).connected = false;
+    core.Release(connection);
+    core.state().out.mail[move.target].emplace_back(std::move(moved));
+  }
+  Flush(shard);
+  if (disk_runs) MakeDurable(shard);
+  Flush(shard);
+}
+
+bool Node::MoveMail() {
+  bool moved = false;
+  for (ShardId from = 0; from < options_.shards; ++from) {
+    auto& boxes = cores_[from]->state().out.mail;
+    for (ShardId to = 0; to < options_.shards; ++to) {
+      for (Mail& mail : boxes[to])
+        mail_[from][to].push_back(std::move(mail));
+      boxes[to].clear();
+      if (mail_runs) moved |= DeliverAll(from, to);
+    }
+  }
+  return moved;
+}
+
+bool Node::DeliverAll(ShardId from, ShardId to) {
+  std::deque<Mail> box = std::exchange(mail_[from][to], {});
+  cores_[to]->BeginTick(now_);
+  for (Mail& mail : box) {
+    if (auto* moved = std::get_if<std::unique_ptr<MovedConnection>>(&mail)) {
+      Adopt(to, std::move(*moved));
+    } else {
+      cores_[to]->OnMail(from, std::move(mail));
+    }
+  }
+  return !box.empty();
+}
+
+void Node::DeliverMail(ShardId from, ShardId to) {
+  MoveMail();
+  DeliverAll(from, to);
+}
+
+void Node::Adopt(ShardId shard, std::unique_ptr<MovedConnection> moved) {
+  Connection& connection = cores_[shard]->Accept(moved->fd, moved->listener, moved->accepted_at);
+  Link& l = link(moved->fd);
+  l.shard = shard;
+  l.slot = connection.slot;
+  l.generation = connection.generation;
+  l.connected = true;
+  cores_[shard]->Receive(connection, moved->unread);
+}
+
+bool Node::Round() {
+  bool more = false;
+  for (ShardId shard = 0; shard < options_.shards; ++shard) {
+    Tick(shard);
+    more |= cores_[shard]->more_work() || !cores_[shard]->state().out.dirty.empty();
+  }
+  return more;
+}
+
+void Node::Step() {
+  Round();
+  MoveMail();
+}
+
+void Node::Settle() {
+  int rounds = 0;
+  bool again = true;
+  while (again) {
+    SKEIN_CHECK(++rounds < kMaxRounds);
+    const bool more = Round();
+    again = MoveMail() || (more && work_runs);
+  }
+}
+
+void Node::Advance(TimeMs ms) {
+  now_ += ms;
+  Settle();
+}
+
+void Node::CloseAll(mqtt::ReasonCode reason) {
+  for (auto& core : cores_) {
+    core->BeginTick(now_);
+    core->CloseAll(reason);
+  }
+}
+
+void Node::Crash() {
+  for (Link& l : links_)
+    l.connected = false;
+  authenticator_.answers.clear();
+  for (auto& store : stores_)
+    store->Crash();
+  Start();
+}
+
+session::Session* Node::session(std::string_view client_id) {
+  for (auto& core : cores_) {
+    if (session::Session* found = core->state().sessions.Find(client_id)) return found;
+  }
+  return nullptr;
+}
+
+}  // namespace skein::shard

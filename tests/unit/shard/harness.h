@@ -1,0 +1,114 @@
+// One node without sockets, threads or a clock.
+//
+// Purpose: runs one or several Cores as broker/shard/shard.h does, but every step is the test's:
+// bytes in, bytes out, mail between shards, the disk, time, a crash. The same run gives the same
+// bytes every time. Thread: confined to the test. Limits: Settle() gives up, and fails, after
+// kMaxRounds.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "broker/shard/core.h"
+#include "storage/memory/retained_store.h"
+#include "tests/unit/shard/journal_store.h"
+
+namespace skein::shard {
+
+struct NodeOptions {
+  ShardId shards = 1;
+  Limits limits;
+};
+
+// Answers as the script in user name and data says.
+//
+//   user name "bad": denied; "later": asks for time, see answer. Method "M": "no" denies, "ok"
+//   allows, "later" asks for time, all else goes on with "again". Other methods: 0x8C.
+class ScriptedAuthenticator final : public auth::Authenticator {
+ public:
+  auth::Decision Begin(const auth::ConnectRequest& request, const Done& done,
+                       std::unique_ptr<auth::Exchange>* exchange) override;
+  auth::Decision Judge(std::string_view data, const Done& done);
+
+  std::vector<Done> answers;  // of those that asked for time
+};
+
+class Node {
+ public:
+  static constexpr int kMaxRounds = 100'000;
+
+  explicit Node(const NodeOptions& options = {});
+  ~Node();
+
+  // A network connection, seen from its client.
+  struct Link {
+    ShardId shard = 0;
+    ConnectionSlot slot = 0;
+    uint32_t generation = 0;
+    bool connected = false;
+    bool reading = true;
+    std::string output;  // what came and was not looked at yet
+  };
+
+  int Open(ShardId at = 0);
+  Link& link(int id) { return links_[static_cast<size_t>(id)]; }
+  size_t links() const { return links_.size(); }
+  void Feed(int id, std::string_view bytes);
+  void Drop(int id);
+  void SetReading(int id, bool reading);
+  // Null once the broker has let go of it, or while it moves.
+  Connection* Find(int id);
+
+  // What happens by itself, and what waits for the test.
+  bool disk_runs = true;
+  bool mail_runs = true;
+  bool work_runs = true;  // one slice after the other, until nothing is left
+
+  void MakeDurable(ShardId shard);
+  void DeliverMail(ShardId from, ShardId to);
+  void Settle();
+  void Step();  // one tick on every shard, nothing more
+  void Advance(TimeMs ms);
+  void CloseAll(mqtt::ReasonCode reason);
+  // The process dies and a new one starts on the same disk.
+  void Crash();
+
+  Core& core(ShardId shard = 0) { return *cores_[shard]; }
+  ShardStats& stats(ShardId shard = 0) { return *stats_[shard]; }
+  uint64_t Dropped(DropReason reason, ShardId shard = 0) {
+    return stats(shard).messages_dropped[static_cast<size_t>(reason)].value();
+  }
+  session::Session* session(std::string_view client_id);
+  storage::MemoryRetainedStore& retained() { return retained_; }
+  ScriptedAuthenticator& authenticator() { return authenticator_; }
+  ShardId shards() const { return options_.shards; }
+  TimeMs now() const { return now_; }
+
+ private:
+  void Start();
+  bool Round();
+  void Tick(ShardId shard);
+  void Flush(ShardId shard);
+  void SettleConnection(ShardId shard, Connection& connection);
+  void TakeOutput(ShardId shard, Connection& connection, Link* link);
+  bool MoveMail();
+  bool DeliverAll(ShardId from, ShardId to);
+  void Adopt(ShardId shard, std::unique_ptr<MovedConnection> moved);
+
+  const NodeOptions options_;
+  storage::MemoryRetainedStore retained_;
+  ScriptedAuthenticator authenticator_;
+  NullLogger log_;
+  TimeMs now_ = 1'000'000;
+  uint64_t random_ = 1;
+  std::vector<Link> links_;
+  std::vector<std::unique_ptr<ShardStats>> stats_;
+  std::vector<std::unique_ptr<JournalStore>> stores_;
+  std::vector<std::unique_ptr<Core>> cores_;
+  std::vector<std::vector<std::deque<Mail>>> mail_;  // [from][to]
+};
+
+}  // namespace skein::shard
