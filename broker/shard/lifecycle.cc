@@ -47,6 +47,8 @@ Session* Lifecycle::Resume(Connection& connection, const mqtt::Connect& connect,
     End(*session);
     if (recorded) gate->lsn = state_.last_lsn;
     session = nullptr;
+  } else if (session != nullptr && session->will_due <= state_.now) {
+    PublishWill(*session);  // its timer is about to fire: the client came too late
   }
   return session;
 }

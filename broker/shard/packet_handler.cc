@@ -68,16 +68,20 @@ void PacketHandler::OnPubrec(Connection& connection, Session& session, const mqt
   if (result == Outbound::AckResult::kMismatch) return AckMismatch(connection);
   if (result == Outbound::AckResult::kUnknown) {
     if (error) return;
-    return sender_.SendAck(
-        connection, PacketType::kPubrel, ack.packet_id,
-        connection.v5() ? ReasonCode::kPacketIdentifierNotFound : ReasonCode::kSuccess);
+    return promises_.Ack(
+        connection, {}, PacketType::kPubrel, ack.packet_id,
+        connection.v5() ? ReasonCode::kPacketIdentifierNotFound : ReasonCode::kSuccess, false);
   }
   if (error) {
     state_.Record(session, session::Completed{sequence}, nullptr);
     return dispatcher_.Pump(session);
   }
-  state_.Record(session, session::Released{session.outbound().SequenceOf(ack.packet_id)}, nullptr);
-  sender_.SendAck(connection, PacketType::kPubrel, ack.packet_id, ReasonCode::kSuccess);
+  // PUBREL waits for the record: the client forgets the id with it, and a broker that had forgotten
+  // the PUBREC would send the message again.
+  Promises::Wait wait;
+  state_.Record(session, session::Released{session.outbound().SequenceOf(ack.packet_id)},
+                &wait.gate);
+  promises_.Ack(connection, wait, PacketType::kPubrel, ack.packet_id, ReasonCode::kSuccess, false);
 }
 
 void PacketHandler::OnPubrel(Connection& connection, Session& session, const mqtt::Ack& ack) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <optional>
 #include <sstream>
@@ -74,7 +75,8 @@ void AddText(std::string* line, const ServerPacket& packet, PropertyId id, const
 }
 
 void AddNumber(std::string* line, const ServerPacket& packet, PropertyId id, const char* name) {
-  const auto numbers = packet.Numbers(id);
+  auto numbers = packet.Numbers(id);
+  std::sort(numbers.begin(), numbers.end());  // the standard gives several no order
   for (size_t i = 0; i < numbers.size(); ++i)
     *line += (i == 0 ? std::string(" ") + name + "=" : ",") + std::to_string(numbers[i]);
 }
@@ -318,6 +320,8 @@ void Transcript::PlayStage(const Words& words) {
     node_.Step();
   } else if (what == "wait") {
     node_.Advance(Number(second));
+  } else if (what == "sneak") {
+    node_.Sneak(Number(second));
   } else if (what == "crash") {
     for (auto& [name, client] : clients_)
       client.told_closed = true;
