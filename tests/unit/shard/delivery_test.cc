@@ -207,7 +207,8 @@ TEST(DeliveryTest, ASlowReader) {
     s sleeps
     p> connect
     p< connack
-    p> publish - t bytes:1900 + publish - t bytes:1900 + publish - t lost + publish 1 t kept q1 + publish 2 t too q1
+    p> publish - t bytes:1900 + publish - t bytes:1900 + publish - t lost
+    p> publish 1 t kept q1 + publish 2 t too q1
     p< puback 1
     p< puback 2
     s wakes

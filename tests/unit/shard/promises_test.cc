@@ -133,13 +133,13 @@ TEST(PromisesTest, RepliesLeaveInTheOrderOfTheirPackets) {
   t.Play(R"(
     d> connect keep expiry=100
     d< connack
-    d> subscribe 1 durable q1
+    d> subscribe 1 d q1
     d< suback 1 0x01
     d drops
     p> connect
     p< connack
     hold disk
-    p> publish 1 durable m q1 + publish 2 nobody m q1 + publish 3 nobody m q2 + subscribe 4 x + unsubscribe 5 x
+    p> publish 1 d m q1 + publish 2 n m q1 + publish 3 n m q2 + subscribe 4 x + unsubscribe 5 x
     disk
     p< puback 1
     p< puback 2 0x10
