@@ -133,6 +133,12 @@ void Dispatcher::OnPublishDone(uint64_t token) {
   const auto found = pending_.find(token);
   if (found == pending_.end()) return;
   Pending& pending = found->second;
+  if (pending.chain.token != 0) {
+    if (--pending.remaining > 0) return;
+    const Chain chain = pending.chain;
+    pending_.erase(found);
+    return Answer(chain.origin, chain.token, 0);
+  }
   Connection* connection = state_.connections.Find(pending.slot, pending.generation);
   if (connection != nullptr && connection->held != nullptr) {
     connection->held->DestinationDone(pending.ordinal);

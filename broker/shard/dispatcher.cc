@@ -270,8 +270,38 @@ void Dispatcher::OnForwarded(ShardId from, const ForwardedPublish& mail) {
   Gate gate;
   bool sliced = false;
   const std::vector<std::string>* groups = mail.groups == nullptr ? &kNone : mail.groups.get();
-  DeliverHere(mail.message, mail.plain, groups, &gate, from, mail.token, &sliced);
-  if (mail.token != 0 && !sliced) Answer(from, mail.token, gate.lsn);
+  Chain chain{from, mail.token};
+  if (!groups->empty()) ForwardStrays(mail, &chain);
+  DeliverHere(mail.message, mail.plain, groups, &gate, chain.origin, chain.token, &sliced);
+  if (mail.token != 0 && !sliced) Answer(chain.origin, chain.token, gate.lsn);
+}
+
+// The publisher's shard had not heard yet that the last member here left. Where a member is now is
+// known here: whoever sent us the message on has withdrawn its own route before, so this ends.
+void Dispatcher::ForwardStrays(const ForwardedPublish& mail, Chain* chain) {
+  uint32_t sent = 0;
+  route_matches_.Clear();
+  for (const std::string& group : *mail.groups) {
+    if (state_.subscriptions.Find(group) != routing::kNoFilter) continue;
+    if (route_matches_.shared.empty()) state_.routes.Match(mail.message->topic(), &route_matches_);
+    const auto& routes = route_matches_.shared;
+    const auto route =
+        std::find_if(routes.begin(), routes.end(), [&](const auto* r) { return r->text == group; });
+    if (route == routes.end()) continue;  // no member is left anywhere
+    ForwardedPublish onward;
+    onward.message = mail.message;
+    onward.token = mail.token == 0 ? 0 : next_token_;
+    onward.plain = false;
+    onward.groups = std::make_unique<std::vector<std::string>>(1, group);
+    state_.out.mail[PickShare(*route)].emplace_back(std::move(onward));
+    ++sent;
+  }
+  if (sent == 0 || mail.token == 0) return;
+  const uint64_t token = next_token_++;
+  Pending& pending = pending_[token];
+  pending.remaining = sent + 1;  // and our own part
+  pending.chain = *chain;
+  *chain = {state_.options.id, token};
 }
 
 void Dispatcher::Answer(ShardId origin, uint64_t token, session::Lsn lsn) {

@@ -88,11 +88,17 @@ class Dispatcher {
     ShardId origin;
     uint64_t token;
   };
+  // A publish that came from another shard and went on to a third: answered when all is done.
+  struct Chain {
+    ShardId origin = 0;
+    uint64_t token = 0;
+  };
   struct Pending {
     ConnectionSlot slot = 0;
     uint32_t generation = 0;
     uint64_t ordinal = 0;
     uint32_t remaining = 0;
+    Chain chain;  // instead of a reply of our own, if its token is not 0
   };
   // What goes to one other shard.
   struct Share {
@@ -118,6 +124,9 @@ class Dispatcher {
 
   void Forward(const mqtt::MessagePtr& message, uint64_t token,
                std::vector<std::string>* groups_here, uint32_t* sent, bool* matched);
+  // Sends on what is for shared groups whose last member here has left. Whom to answer then:
+  // *chain, changed when there are more answers to wait for.
+  void ForwardStrays(const ForwardedPublish& mail, Chain* chain);
   void Answer(ShardId origin, uint64_t token, session::Lsn lsn);
 
   // The session's connection if it can be sent to now, else null.

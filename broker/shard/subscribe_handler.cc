@@ -108,7 +108,10 @@ ReasonCode PacketHandler::Unsubscribe(Session& session, std::string_view filter,
   session.subscriptions.erase(known);
   ++state_.subscription_epoch;
   state_.stats.subscriptions.Add(-1);
-  if (last || filter.starts_with("$share/")) lifecycle_.AnnounceRoute(filter);
+  const bool shared = filter.starts_with("$share/");
+  if (last || shared) lifecycle_.AnnounceRoute(filter);
+  // From UNSUBACK on nobody sends this shard what is another member's, so the group's order holds.
+  if (shared) wait->gate.routes = state_.route_sequence;
   state_.Record(session, session::Unsubscribed{filter}, &wait->gate);
   return ReasonCode::kSuccess;
 }

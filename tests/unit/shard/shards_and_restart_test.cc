@@ -79,6 +79,44 @@ TEST(ShardsTest, ASharedMessageGoesToOneMemberOfAllShards) {
   EXPECT_EQ(got["c"], 10);
 }
 
+TEST(ShardsTest, ASharedMessageFollowsTheMembersWhenTheLastOneOfAShardLeft) {
+  Transcript t(Two());
+  t.Play("a> connect at=1 id=" + IdOn(1, "a") + "\na< connack");
+  t.Play("b> connect at=0 id=" + IdOn(0, "b") + "\nb< connack");
+  t.Play("p> connect at=0 id=" + IdOn(0, "p") + "\np< connack");
+  t.Play(R"(
+    a> subscribe 1 $share/g/t q1
+    a< suback 1 0x01
+    b> subscribe 1 $share/g/t q1
+    b< suback 1 0x01
+    hold mail
+    a drops
+    p> publish 1 t one q1 + publish 2 t two q1
+    b< publish t two q1 #1
+    mail 0 1
+    mail 1 0
+    b< publish t one q1 #2
+    mail 0 1
+    mail 1 0
+    p< puback 1
+    p< puback 2
+  )");
+}
+
+TEST(ShardsTest, UnsubackOfASharedSubscriptionWaitsUntilTheOtherShardKnows) {
+  Transcript t(Two());
+  t.Play("a> connect at=0 id=" + IdOn(0) + "\na< connack");
+  t.Play(R"(
+    a> subscribe 1 $share/g/t q1
+    a< suback 1 0x01
+    hold mail
+    a> unsubscribe 2 $share/g/t
+    mail 0 1
+    mail 1 0
+    a< unsuback 2 0x00
+  )");
+}
+
 TEST(SharedTest, ConnectedMembersComeFirstAndOfflineOnesKeepWhatNobodyElseTakes) {
   Transcript t;
   t.Play(R"(
