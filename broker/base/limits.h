@@ -12,6 +12,12 @@
 
 namespace skein {
 
+// Which message goes when a session's queue is full.
+enum class QueueDrop : uint8_t {
+  kNewest,  // the one that just came
+  kOldest,  // the one that has waited longest and was not sent
+};
+
 struct Limits {
   // --- packets and connections
   // ----------------------------------------------------------------------------- Largest packet
@@ -59,13 +65,19 @@ struct Limits {
   // Longest Session Expiry Interval granted; seconds, 0xFFFFFFFF = any. A longer wish is cut and
   // said in CONNACK.
   uint32_t max_session_expiry = UINT32_MAX;
-  // Messages waiting in one session's queue. Beyond: the new message is dropped for that session
-  // and counted.
+  // Messages waiting in one session's queue. Beyond: what queue_drop says, counted.
   uint32_t max_queued_messages = 10'000;
+  QueueDrop queue_drop = QueueDrop::kNewest;
   // Bytes of messages waiting in one session's queue. Beyond: as above.
   uint64_t max_queued_bytes = 64u << 20;
-  // Bytes of messages waiting in all sessions' queues of a node. Beyond: as above.
+  // Bytes of messages waiting in all sessions' queues of a node. Beyond: the new message is
+  // dropped.
   uint64_t max_total_queued_bytes = uint64_t{4} << 30;
+
+  // A durable session's messages that are kept in memory for a connected client, and that are read
+  // at once from the store; what is beyond stays in the store.
+  uint32_t queue_page_messages = 256;
+  uint64_t queue_page_bytes = 256u << 10;
 
   // --- retained messages
   // ----------------------------------------------------------------------------------- Retained

@@ -50,12 +50,13 @@ enum class DropReason : uint8_t {
   kPacketTooLarge,   // larger than the client's Maximum Packet Size [MQTT-3.1.2-24]
   kRetainedFull,     // max_retained_messages or max_retained_bytes: delivered, not retained
   kSessionEnded,     // the session ended with messages in its queue
+  kDiskFull,         // a durable session, and the disk is nearly full: the publisher is told
 };
-inline constexpr size_t kDropReasons = 8;
+inline constexpr size_t kDropReasons = 9;
 
 inline constexpr std::array<std::string_view, kDropReasons> kDropReasonNames = {
-    "output_full", "queue_full",       "queue_bytes",   "total_queue_bytes",
-    "expired",     "packet_too_large", "retained_full", "session_ended"};
+    "output_full",      "queue_full",    "queue_bytes",   "total_queue_bytes", "expired",
+    "packet_too_large", "retained_full", "session_ended", "disk_full"};
 
 inline constexpr std::array<std::string_view, 16> kPacketTypeLabels = {
     "reserved", "connect",  "connack",    "publish", "puback",      "pubrec",

@@ -42,6 +42,8 @@ struct Delivery {
   SubscriptionIds ids;
   Qos qos = Qos::kAtMostOnce;
   bool retain = false;
+  uint32_t cost = 0;  // what the message counts in the queue, also when it is no longer needed
+  uint64_t lsn = 0;   // of its Enqueued record if that may still be cancelled, else 0
   // Position in a durable session's queue, from 1; 0 in transient sessions.
   uint64_t sequence = 0;
 };

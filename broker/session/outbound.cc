@@ -45,10 +45,8 @@ Outbound::InFlight* Outbound::NextToResend(size_t window) {
   return nullptr;
 }
 
-uint64_t Outbound::Discard(InFlight* entry) {
-  uint64_t sequence = 0;
-  Finish(entry, &sequence);
-  return sequence;
+Finished Outbound::Discard(InFlight* entry) {
+  return Finish(entry);
 }
 
 void Outbound::Restore(Delivery delivery, PacketId id, State state) {
@@ -58,8 +56,13 @@ void Outbound::Restore(Delivery delivery, PacketId id, State state) {
     window_.push_back(std::move(gap));
     next_id_ = After(next_id_);
   }
-  next_id_ = id;
-  Send(std::move(delivery)).state = state;
+  InFlight entry;
+  entry.delivery = std::move(delivery);
+  entry.id = id;
+  entry.state = state;
+  window_.push_back(std::move(entry));
+  next_id_ = After(id);
+  ++unfinished_;
 }
 
 Outbound::InFlight* Outbound::Find(PacketId id) {
@@ -70,8 +73,8 @@ Outbound::InFlight* Outbound::Find(PacketId id) {
   return entry->state == State::kDone ? nullptr : entry;
 }
 
-void Outbound::Finish(InFlight* entry, uint64_t* sequence) {
-  *sequence = entry->delivery.sequence;
+Finished Outbound::Finish(InFlight* entry) {
+  const Finished finished{entry->delivery.sequence, entry->delivery.lsn, entry->delivery.cost};
   entry->state = State::kDone;
   entry->delivery = Delivery();
   --unfinished_;
@@ -82,24 +85,23 @@ void Outbound::Finish(InFlight* entry, uint64_t* sequence) {
     ++first_;
   }
   next_to_send_ = std::max(next_to_send_, first_);
+  return finished;
 }
 
-Outbound::AckResult Outbound::OnPuback(PacketId id, uint64_t* sequence) {
-  *sequence = 0;
+Outbound::AckResult Outbound::OnPuback(PacketId id, Finished* finished) {
   InFlight* entry = Find(id);
   if (entry == nullptr) return AckResult::kUnknown;
   if (entry->delivery.qos != Qos::kAtLeastOnce) return AckResult::kMismatch;
-  Finish(entry, sequence);
+  *finished = Finish(entry);
   return AckResult::kOk;
 }
 
-Outbound::AckResult Outbound::OnPubrec(PacketId id, bool error, uint64_t* sequence) {
-  *sequence = 0;
+Outbound::AckResult Outbound::OnPubrec(PacketId id, bool error, Finished* finished) {
   InFlight* entry = Find(id);
   if (entry == nullptr) return AckResult::kUnknown;
   if (entry->delivery.qos != Qos::kExactlyOnce) return AckResult::kMismatch;
   if (error) {
-    Finish(entry, sequence);
+    *finished = Finish(entry);
     return AckResult::kOk;
   }
   entry->state = State::kReleased;  // also on a repeated PUBREC: PUBREL is sent again
@@ -107,12 +109,11 @@ Outbound::AckResult Outbound::OnPubrec(PacketId id, bool error, uint64_t* sequen
   return AckResult::kOk;
 }
 
-Outbound::AckResult Outbound::OnPubcomp(PacketId id, uint64_t* sequence) {
-  *sequence = 0;
+Outbound::AckResult Outbound::OnPubcomp(PacketId id, Finished* finished) {
   InFlight* entry = Find(id);
   if (entry == nullptr) return AckResult::kUnknown;
   if (entry->state != State::kReleased) return AckResult::kMismatch;
-  Finish(entry, sequence);
+  *finished = Finish(entry);
   return AckResult::kOk;
 }
 
@@ -126,19 +127,35 @@ QueueResult Outbound::Room(const mqtt::Message& message, const QueueBounds& boun
 }
 
 void Outbound::Enqueue(Delivery delivery, QueueBudget* budget) {
-  const uint64_t cost = delivery.message->cost();
-  queued_bytes_ += cost;
-  budget->used += cost;
+  queued_bytes_ += delivery.cost;
+  budget->used += delivery.cost;
   queue_.push_back(std::move(delivery));
 }
 
 Delivery Outbound::TakeFront(QueueBudget* budget) {
   Delivery delivery = std::move(queue_.front());
   queue_.pop_front();
-  const uint64_t cost = delivery.message->cost();
-  queued_bytes_ -= cost;
-  budget->used -= cost;
+  queued_bytes_ -= delivery.cost;
+  budget->used -= delivery.cost;
   return delivery;
+}
+
+Outbound::Contents Outbound::contents() const {
+  Contents sum;
+  const auto count = [&sum](const Delivery& delivery) {
+    ++sum.messages;
+    sum.bytes += delivery.cost;
+    if (sum.first_sequence == 0) sum.first_sequence = delivery.sequence;
+    sum.last_sequence = delivery.sequence;
+  };
+  for (size_t i = 0; i < window_.size(); ++i) {
+    if (window_[i].state != State::kDone) count(window_[i].delivery);
+  }
+  for (size_t i = 0; i < queue_.size(); ++i) {
+    if (i == 0) sum.first_waiting = queue_[i].sequence;
+    count(queue_[i]);
+  }
+  return sum;
 }
 
 void Outbound::ClearQueue(QueueBudget* budget) {

@@ -28,6 +28,13 @@ struct QueueBounds {
 
 enum class QueueResult : uint8_t { kQueued, kFull, kFullBytes, kFullTotal };
 
+// A delivery whose handshake is over.
+struct Finished {
+  uint64_t sequence = 0;
+  uint64_t lsn = 0;
+  uint32_t cost = 0;
+};
+
 class Outbound {
  public:
   enum class State : uint8_t {
@@ -57,27 +64,23 @@ class Outbound {
   // Assigns a packet id and puts the message in flight. Needs WindowOpen() and qos > 0.
   InFlight& Send(Delivery delivery);
 
-  // Each sets *sequence to the finished delivery's on kOk if the handshake is over by it, else to
-  // 0.
-  AckResult OnPuback(PacketId id, uint64_t* sequence);
+  // Each sets *finished on kOk if the handshake is over by it; else it stays as it is.
+  AckResult OnPuback(PacketId id, Finished* finished);
   // error: PUBREC with a reason code >= 0x80 ends the handshake [MQTT-4.3.3-4].
-  AckResult OnPubrec(PacketId id, bool error, uint64_t* sequence);
-  AckResult OnPubcomp(PacketId id, uint64_t* sequence);
+  AckResult OnPubrec(PacketId id, bool error, Finished* finished);
+  AckResult OnPubcomp(PacketId id, Finished* finished);
 
-  // The sequence of the delivery that has this packet id, 0 if none.
-  uint64_t SequenceOf(PacketId id) {
-    const InFlight* entry = Find(id);
-    return entry == nullptr ? 0 : entry->delivery.sequence;
-  }
+  // What is in flight with this packet id, null if nothing.
+  InFlight* Find(PacketId id);
   // A new connection: nothing of what is in flight has been sent on it yet.
   void Rewind();
   // The next one to send again, in the order of first sending; null when there is none or the
   // window is full.
   InFlight* NextToResend(size_t window);
-  // Ends a handshake that cannot go on (the message is too large for the client now). Returns its
-  // sequence.
-  uint64_t Discard(InFlight* entry);
-  // Puts back what was in flight before a restart; ids in the order they were sent.
+  // Ends a handshake that cannot go on (the message is too large for the client now).
+  Finished Discard(InFlight* entry);
+  // Puts back what was in flight on an earlier connection, to be sent again; ids in the order they
+  // were sent, before anything new is sent.
   void Restore(Delivery delivery, PacketId id, State state);
 
   // --- the queue behind it ---
@@ -93,13 +96,22 @@ class Outbound {
   Delivery TakeFront(QueueBudget* budget);
   void ClearQueue(QueueBudget* budget);
 
+  // What window and queue hold together.
+  struct Contents {
+    uint64_t messages = 0;
+    uint64_t bytes = 0;
+    uint64_t first_sequence = 0;  // 0 = there is nothing
+    uint64_t first_waiting = 0;   // the queue's first, 0 = it is empty
+    uint64_t last_sequence = 0;
+  };
+  Contents contents() const;
+
  private:
   // Packet ids in the window are consecutive, so the window spans fewer than all of them.
   static constexpr size_t kMaxSpan = 65'000;
 
   uint64_t End() const { return first_ + window_.size(); }
-  InFlight* Find(PacketId id);
-  void Finish(InFlight* entry, uint64_t* sequence);
+  Finished Finish(InFlight* entry);
 
   Ring<InFlight> window_;  // consecutive ids; the first one is not kDone
   Ring<Delivery> queue_;

@@ -20,6 +20,7 @@
 #include "broker/session/delivery.h"
 #include "broker/session/inbound.h"
 #include "broker/session/outbound.h"
+#include "broker/session/store.h"
 
 namespace skein::session {
 
@@ -30,6 +31,17 @@ inline constexpr uint32_t kExpiryNever =
 struct Will {
   mqtt::MessagePtr message;
   uint32_t delay_seconds = 0;
+};
+
+// The part of a durable session's queue that is in the store only. While the session is offline
+// that is all of it, sent and waiting; a client that comes back is given it a page at a time.
+struct StoredQueue {
+  uint64_t messages = 0;
+  uint64_t bytes = 0;
+  uint64_t next = 1;    // sequence from which the next page is read
+  uint64_t oldest = 1;  // no waiting message has a lower sequence
+  Lsn last_lsn = 0;     // of the newest record about it
+  uint64_t read = 0;    // the page that was asked for, 0 = none
 };
 
 class Session {
@@ -55,11 +67,20 @@ class Session {
   Outbound& outbound();
   Inbound& inbound();
   Outbound* outbound_if_any() { return outbound_.get(); }
+  const Outbound* outbound_if_any() const { return outbound_.get(); }
   Inbound* inbound_if_any() { return inbound_.get(); }
-  bool has_queued() const { return outbound_ != nullptr && !outbound_->queue_empty(); }
+  bool has_queued() const {
+    return stored.messages > 0 || (outbound_ != nullptr && !outbound_->queue_empty());
+  }
+  // Forgets what was in memory: the store has it.
+  void DropOutbound(QueueBudget* budget) {
+    if (outbound_ != nullptr) outbound_->ClearQueue(budget);
+    outbound_.reset();
+  }
 
   // The number of the next delivery of a durable session.
   uint64_t NextSequence() { return ++last_sequence_; }
+  uint64_t last_sequence() const { return last_sequence_; }
   void RestoreSequence(uint64_t sequence) { last_sequence_ = std::max(last_sequence_, sequence); }
 
   // When the session must be looked at next while it is offline: the earlier of will and expiry;
@@ -79,7 +100,10 @@ class Session {
   TimeMs will_due = kNever;    // while offline, or kNever
   std::unique_ptr<Will> will;
   uint8_t version = 4;
-  bool recorded = false;  // the store knows it
+  SessionKey key;  // number 0: the store does not know it
+  StoredQueue stored;
+
+  bool recorded() const { return key.number != 0; }
 
  private:
   std::string client_id_;

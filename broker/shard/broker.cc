@@ -26,7 +26,7 @@ absl::Status Broker::Start() {
     }
   }
   for (ShardId id = 0; id < options_.shards; ++id) {
-    stores_.push_back(ports_.make_store(id));
+    stores_.push_back(ports_.make_store(id, [loop = loops[id].get()] { loop->Wake(); }));
     ShardOptions shard;
     shard.id = id;
     shard.count = options_.shards;

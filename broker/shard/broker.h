@@ -30,7 +30,9 @@ struct BrokerOptions {
 };
 
 struct BrokerPorts {
-  std::function<std::unique_ptr<session::SessionStore>(ShardId)> make_store;
+  // wake: to be called, on any thread, when the store has something for the shard.
+  std::function<std::unique_ptr<session::SessionStore>(ShardId, std::function<void()> wake)>
+      make_store;
   RetainedStore* retained = nullptr;
   auth::Authenticator* authenticator = nullptr;
   Logger* log = nullptr;

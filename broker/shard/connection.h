@@ -73,6 +73,7 @@ struct Connection {
   uint32_t maximum_packet_size = UINT32_MAX;  // towards the client
   uint32_t partial_size = 0;     // bytes the partial packet will have, 0 = not known yet
   uint16_t keep_alive = 0;       // seconds
+  uint32_t waiting_sends = 0;    // messages in flight that wait for the store before they go out
   uint16_t receive_maximum = 0;  // towards the client
   uint16_t topic_alias_maximum_out = 0;
   uint16_t listener = 0;

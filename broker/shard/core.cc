@@ -11,9 +11,10 @@ using mqtt::ReasonCode;
 Core::Core(const ShardOptions& options, const Ports& ports, TimeMs now)
     : state_(options, ports, now),
       sender_(&state_),
-      dispatcher_(&state_, &sender_),
+      stored_(&state_),
+      dispatcher_(&state_, &sender_, &stored_),
       promises_(&state_, &sender_, &dispatcher_),
-      lifecycle_(&state_, &sender_, &dispatcher_, &promises_),
+      lifecycle_(&state_, &sender_, &dispatcher_, &promises_, &stored_),
       replay_(&state_, &sender_, &dispatcher_),
       connect_handler_(&state_, &sender_, &lifecycle_),
       packet_handler_(&state_, &sender_, &dispatcher_, &promises_, &lifecycle_, &replay_) {}
@@ -25,8 +26,7 @@ Core::~Core() {
   }
   state_.sessions.ForEach([&](session::Session& session) {
     state_.wheel.Cancel(&session.timer());
-    if (session::Outbound* outbound = session.outbound_if_any())
-      outbound->ClearQueue(&state_.budget);
+    session.DropOutbound(&state_.budget);
   });
 }
 
@@ -161,7 +161,8 @@ void Core::OnTransportClosed(Connection& connection) {
 void Core::Drained(Connection& connection) {
   if (connection.state != Connection::State::kServing) return;
   session::Session& session = state_.sessions[connection.session];
-  if (session.outbound_if_any() != nullptr) dispatcher_.Pump(session);
+  if (session.outbound_if_any() != nullptr || session.stored.messages > 0)
+    dispatcher_.Pump(session);
 }
 
 void Core::Release(Connection& connection) {
@@ -174,7 +175,7 @@ void Core::OnMail(ShardId from, Mail&& mail) {
   if (auto* forwarded = std::get_if<ForwardedPublish>(&mail))
     return dispatcher_.OnForwarded(from, *forwarded);
   if (auto* finished = std::get_if<PublishDone>(&mail))
-    return dispatcher_.OnPublishDone(finished->token);
+    return dispatcher_.OnPublishDone(finished->token, finished->refused);
   if (auto* change = std::get_if<RouteChange>(&mail)) {
     state_.routes.Set(change->filter, from, change->weight);
     // One answer a batch is enough: a later one covers the earlier.
@@ -212,9 +213,23 @@ void Core::Commit() {
   OnDurable();
 }
 
+void Core::OnStore() {
+  state_.ports.store->TakePages(&pages_);
+  for (session::QueuePage& page : pages_)
+    dispatcher_.OnPage(&page);
+  pages_.clear();
+  OnDurable();
+}
+
 void Core::OnDurable() {
-  dispatcher_.AnswerUpTo(state_.ports.store->durable());
+  dispatcher_.OnDurable(state_.ports.store->durable());
   promises_.ReleaseWaiting();
+  for (const SlotAndGeneration& refused : promises_.TakeRefused()) {
+    Connection* connection = state_.connections.Find(refused.slot, refused.generation);
+    if (connection == nullptr) continue;
+    lifecycle_.Close(*connection, ReasonCode::kQuotaExceeded,
+                     "the disk is nearly full and this version of MQTT cannot be told so");
+  }
   if (!replay_.idle()) more_work_ |= replay_.Run();  // those that waited for their SUBACK
   more_work_ |= CanResume();
 }

@@ -69,8 +69,8 @@ class Core {
   // Ends the tick's batch of records; releases the replies whose promise is kept.
   void Commit();
 
-  // The store made records durable since.
-  void OnDurable();
+  // The store made records durable or brought messages since.
+  void OnStore();
 
   // Ends all connections with the reason, wills included.
   void CloseAll(mqtt::ReasonCode reason) { lifecycle_.CloseAll(reason); }
@@ -97,7 +97,10 @@ class Core {
   void OnConnectionTimer(Connection& connection);
 
   ShardState state_;
+  void OnDurable();
+
   Sender sender_;
+  StoredQueues stored_;
   Dispatcher dispatcher_;
   Promises promises_;
   Lifecycle lifecycle_;
@@ -105,6 +108,7 @@ class Core {
   ConnectHandler connect_handler_;
   PacketHandler packet_handler_;
   std::vector<SlotAndGeneration> paused_;
+  std::vector<session::QueuePage> pages_;
   // Timers that fired and whose work is not done yet: a network that goes away makes very many fire
   // at once.
   struct Due {

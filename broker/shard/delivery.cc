@@ -1,4 +1,5 @@
 // The dispatcher's last part: one message, one session.
+#include <algorithm>
 #include <utility>
 
 #include "broker/shard/dispatcher.h"
@@ -34,6 +35,7 @@ void Dispatcher::Offer(Session& session, const mqtt::MessagePtr& message, Qos su
   delivery.ids = session::SubscriptionIds(ids);
   delivery.qos = qos;
   delivery.retain = retain;
+  delivery.cost = static_cast<uint32_t>(message->cost());
   const bool at_once = connection != nullptr && sender_.HasRoom(*connection) &&
                        !session.has_queued() &&
                        session.outbound().WindowOpen(connection->receive_maximum);
@@ -44,18 +46,46 @@ void Dispatcher::Offer(Session& session, const mqtt::MessagePtr& message, Qos su
 
 void Dispatcher::SendInFlight(Session& session, Connection& connection, Delivery delivery,
                               ImageCache* images, Gate* gate) {
-  if (session.recorded && delivery.sequence == 0) {
+  const bool queued = delivery.sequence != 0;  // and so recorded before
+  if (session.recorded() && !queued) {
+    if (!MayRecord(gate)) return;
     delivery.sequence = session.NextSequence();
-    state_.Record(session,
-                  session::Enqueued{delivery.sequence, delivery.message, delivery.ids.view(),
-                                    delivery.qos, delivery.retain},
-                  gate);
   }
   Outbound::InFlight& sent = session.outbound().Send(std::move(delivery));
-  const Delivery& d = sent.delivery;
-  state_.Record(session, session::Sent{d.sequence, sent.id}, nullptr);
+  Delivery& d = sent.delivery;
+  if (session.recorded()) {
+    session::Lsn lsn;
+    if (queued) {
+      lsn = state_.Record(session, session::Sent{d.sequence, sent.id}, nullptr);
+    } else {
+      lsn = d.lsn = state_.Record(
+          session, session::Enqueued{d.sequence, d.message, d.ids.view(), d.qos, d.retain, sent.id},
+          gate);
+    }
+    // What follows such a message waits behind it, so that order holds.
+    if (d.qos == Qos::kExactlyOnce || connection.waiting_sends > 0) {
+      ++connection.waiting_sends;
+      waiting_sends_.push_back({lsn, SessionRef{session.slot(), session.token()}, connection.slot,
+                                connection.generation, sent.id});
+      return;
+    }
+  }
   sender_.SendPublish(connection, {d.message, d.qos, d.retain, false, sent.id, d.ids.view()},
                       images);
+}
+
+void Dispatcher::SendWaiting(const WaitingSend& waiting) {
+  Session* session = state_.sessions.Find(waiting.session);
+  if (session == nullptr || session->connection != waiting.slot) return;
+  Connection& connection = state_.connections[waiting.slot];
+  // On a newer connection it is sent with what else is in flight.
+  if (connection.generation != waiting.generation || !connection.open()) return;
+  --connection.waiting_sends;
+  const Outbound::InFlight* sent = session->outbound().Find(waiting.packet_id);
+  if (sent == nullptr || sent->state != Outbound::State::kPublished) return;
+  const Delivery& d = sent->delivery;
+  sender_.SendPublish(connection, {d.message, d.qos, d.retain, false, sent->id, d.ids.view()},
+                      nullptr);
 }
 
 bool Dispatcher::TooLarge(const Connection& connection, const Delivery& delivery) const {
@@ -68,34 +98,65 @@ bool Dispatcher::TooLarge(const Connection& connection, const Delivery& delivery
   return MeasurePublish(*delivery.message, shape).total > connection.maximum_packet_size;
 }
 
+bool Dispatcher::MayRecord(Gate* gate) {
+  if (!state_.ports.store->full()) return true;
+  Drop(DropReason::kDiskFull);
+  if (gate != nullptr) gate->refused = true;
+  return false;
+}
+
+bool Dispatcher::MakeRoom(Session& session, const Delivery& delivery) {
+  static const Outbound kEmpty;
+  const session::StoredQueue& stored = session.stored;
+  const Limits& limits = state_.limits;
+  // More than a few only go when a large message takes the place of small ones.
+  for (int dropped = 0; dropped < 64; ++dropped) {
+    const Outbound* outbound = session.outbound_if_any();
+    if (outbound == nullptr) outbound = &kEmpty;
+    session::QueueBounds bounds;
+    bounds.messages =
+        static_cast<uint32_t>(limits.max_queued_messages -
+                              std::min<uint64_t>(stored.messages, limits.max_queued_messages));
+    bounds.bytes = limits.max_queued_bytes - std::min(stored.bytes, limits.max_queued_bytes);
+    const QueueResult room = outbound->Room(*delivery.message, bounds, state_.budget);
+    if (room == QueueResult::kQueued) return true;
+    const DropReason reason = room == QueueResult::kFull        ? DropReason::kQueueFull
+                              : room == QueueResult::kFullBytes ? DropReason::kQueueBytes
+                                                                : DropReason::kTotalQueueBytes;
+    Drop(reason);
+    if (limits.queue_drop == QueueDrop::kNewest || room == QueueResult::kFullTotal) return false;
+    if (!stored_.DropOldest(&session)) return false;
+  }
+  return false;
+}
+
 void Dispatcher::QueueOrDrop(Session& session, Delivery delivery, Gate* gate) {
-  const session::QueueBounds bounds{state_.limits.max_queued_messages,
-                                    state_.limits.max_queued_bytes};
-  const QueueResult room = session.outbound().Room(*delivery.message, bounds, state_.budget);
-  switch (room) {
-    case QueueResult::kQueued:
-      break;
-    case QueueResult::kFull:
-      return Drop(DropReason::kQueueFull);
-    case QueueResult::kFullBytes:
-      return Drop(DropReason::kQueueBytes);
-    case QueueResult::kFullTotal:
-      return Drop(DropReason::kTotalQueueBytes);
+  if (!MakeRoom(session, delivery)) return;
+  if (!session.recorded()) return session.outbound().Enqueue(std::move(delivery), &state_.budget);
+  if (!MayRecord(gate)) return;
+  delivery.sequence = session.NextSequence();
+  delivery.lsn =
+      state_.Record(session,
+                    session::Enqueued{delivery.sequence, delivery.message, delivery.ids.view(),
+                                      delivery.qos, delivery.retain, 0},
+                    gate);
+  if (stored_.MustStore(session)) {
+    stored_.Add(&session, delivery, delivery.lsn);
+  } else {
+    session.outbound().Enqueue(std::move(delivery), &state_.budget);
   }
-  if (session.recorded) {
-    delivery.sequence = session.NextSequence();
-    state_.Record(session,
-                  session::Enqueued{delivery.sequence, delivery.message, delivery.ids.view(),
-                                    delivery.qos, delivery.retain},
-                  gate);
-  }
-  session.outbound().Enqueue(std::move(delivery), &state_.budget);
+}
+
+void Dispatcher::OnPage(session::QueuePage* page) {
+  if (Session* session = stored_.Take(page)) Pump(*session);
 }
 
 void Dispatcher::Pump(Session& session) {
   Connection* connection = ServingConnection(session);
+  if (connection == nullptr) return;
+  stored_.Fetch(&session);
   Outbound* outbound = session.outbound_if_any();
-  if (connection == nullptr || outbound == nullptr) return;
+  if (outbound == nullptr) return;
   while (sender_.HasRoom(*connection)) {
     Outbound::InFlight* sent = outbound->NextToResend(connection->receive_maximum);
     if (sent == nullptr) break;
@@ -107,11 +168,12 @@ void Dispatcher::Pump(Session& session) {
     const bool expired = delivery.message->expired(state_.now);
     if (expired || TooLarge(*connection, delivery)) {
       Drop(expired ? DropReason::kExpired : DropReason::kPacketTooLarge);
-      state_.Record(session, session::Completed{delivery.sequence}, nullptr);
+      state_.RecordFinished(session, {delivery.sequence, delivery.lsn, delivery.cost});
       continue;
     }
     SendInFlight(session, *connection, std::move(delivery), nullptr, nullptr);
   }
+  stored_.Fetch(&session);
 }
 
 void Dispatcher::Resend(Session& session, Connection& connection, Outbound::InFlight* sent) {
@@ -126,22 +188,23 @@ void Dispatcher::Resend(Session& session, Connection& connection, Outbound::InFl
       connection, {d.message, d.qos, d.retain, true, sent->id, d.ids.view()}, nullptr);
   if (result == Sender::SendResult::kSent) return;
   Drop(DropReason::kPacketTooLarge);
-  state_.Record(session, session::Completed{session.outbound().Discard(sent)}, nullptr);
+  state_.RecordFinished(session, session.outbound().Discard(sent));
 }
 
-void Dispatcher::OnPublishDone(uint64_t token) {
+void Dispatcher::OnPublishDone(uint64_t token, bool refused) {
   const auto found = pending_.find(token);
   if (found == pending_.end()) return;
   Pending& pending = found->second;
+  pending.refused |= refused;
   if (pending.chain.token != 0) {
     if (--pending.remaining > 0) return;
-    const Chain chain = pending.chain;
+    const Pending done = pending;
     pending_.erase(found);
-    return Answer(chain.origin, chain.token, 0);
+    return Answer(done.chain.origin, done.chain.token, 0, done.refused);
   }
   Connection* connection = state_.connections.Find(pending.slot, pending.generation);
   if (connection != nullptr && connection->held != nullptr) {
-    connection->held->DestinationDone(pending.ordinal);
+    connection->held->DestinationDone(pending.ordinal, refused);
     if (!connection->waiting) {
       connection->waiting = true;
       state_.waiting.push_back(connection->slot);

@@ -32,12 +32,10 @@ routing::Destination PickShare(routing::RouteTable::SharedRoute* route) {
 }  // namespace
 
 Dispatcher::Outcome Dispatcher::Publish(const mqtt::MessagePtr& message, Gate* gate,
-                                        uint64_t* token) {
+                                        uint64_t* token, bool atomic) {
   Outcome outcome;
-  if (message->retain()) {
-    outcome.retained_full = state_.ports.retained->Put(message) == RetainedStore::PutResult::kFull;
-    if (outcome.retained_full) Drop(DropReason::kRetainedFull);
-  }
+  atomic_ = atomic;
+  if (message->retain()) outcome.retained_full = !Retain(message, gate);
   const uint64_t answers = gate != nullptr ? next_token_ : 0;
   uint32_t destinations = 0;
   bool sliced = false;
@@ -57,6 +55,34 @@ Dispatcher::Outcome Dispatcher::Publish(const mqtt::MessagePtr& message, Gate* g
     pending_[*token].remaining = destinations;
   }
   return outcome;
+}
+
+bool Dispatcher::Retain(const mqtt::MessagePtr& message, Gate* gate) {
+  if (!MayRecord(gate)) return false;
+  if (state_.ports.retained->Put(message) == RetainedStore::PutResult::kFull) {
+    Drop(DropReason::kRetainedFull);
+    return false;
+  }
+  state_.last_lsn = state_.ports.store->AppendRetained(message);
+  if (gate != nullptr) gate->lsn = state_.last_lsn;
+  return true;
+}
+
+const session::CommitGroupPtr& Dispatcher::AddPart() {
+  if (atomic_) {
+    if (state_.commit_group == nullptr) {
+      state_.commit_group = std::make_shared<session::CommitGroup>();
+    }
+    state_.ports.store->Open(state_.commit_group);
+  }
+  return state_.commit_group;
+}
+
+void Dispatcher::EndPublish() {
+  atomic_ = false;
+  if (state_.commit_group == nullptr) return;
+  state_.ports.store->Close(state_.commit_group);
+  state_.commit_group.reset();
 }
 
 void Dispatcher::Bind(uint64_t token, ConnectionSlot slot, uint32_t generation, uint64_t ordinal) {
@@ -94,6 +120,7 @@ void Dispatcher::Forward(const mqtt::MessagePtr& message, uint64_t token,
     mail.plain = share.plain;
     if (!share.groups.empty())
       mail.groups = std::make_unique<std::vector<std::string>>(std::move(share.groups));
+    mail.commit_group = AddPart();
     state_.out.mail[share.shard].emplace_back(std::move(mail));
     *matched = true;
     ++*sent;
@@ -241,7 +268,7 @@ void Dispatcher::StartJob(const mqtt::MessagePtr& message, size_t expected, Shar
     last_topic_ = std::string(message->topic());
     last_publisher_ = message->publisher();
   }
-  jobs_.push_back({message, last_list_, 0, origin, token});
+  jobs_.push_back({message, last_list_, 0, origin, token, AddPart(), false});
   ++job_topics_[Key(message->topic())];
 }
 
@@ -252,11 +279,15 @@ bool Dispatcher::RunJobs() {
     images_.Begin(false);
     const size_t end = std::min(job.list->targets.size(), job.next + left);
     Gate gate;
+    state_.commit_group = job.commit_group;
     left -= end - job.next;
     for (; job.next < end; ++job.next)
       DeliverTarget(job.message, *job.list, job.list->targets[job.next], &gate);
+    state_.commit_group.reset();
+    job.refused |= gate.refused;
     if (job.next < job.list->targets.size()) break;
-    if (job.token != 0) Answer(job.origin, job.token, state_.last_lsn);
+    if (job.commit_group != nullptr) state_.ports.store->Close(job.commit_group);
+    if (job.token != 0) Answer(job.origin, job.token, state_.last_lsn, job.refused);
     const auto topic = job_topics_.find(Key(job.message->topic()));
     if (--topic->second == 0) job_topics_.erase(topic);
     jobs_.pop_front();
@@ -271,9 +302,12 @@ void Dispatcher::OnForwarded(ShardId from, const ForwardedPublish& mail) {
   bool sliced = false;
   const std::vector<std::string>* groups = mail.groups == nullptr ? &kNone : mail.groups.get();
   Chain chain{from, mail.token};
+  state_.commit_group = mail.commit_group;
+  atomic_ = mail.commit_group != nullptr;
   if (!groups->empty()) ForwardStrays(mail, &chain);
   DeliverHere(mail.message, mail.plain, groups, &gate, chain.origin, chain.token, &sliced);
-  if (mail.token != 0 && !sliced) Answer(chain.origin, chain.token, gate.lsn);
+  EndPublish();
+  if (mail.token != 0 && !sliced) Answer(chain.origin, chain.token, gate.lsn, gate.refused);
 }
 
 // The publisher's shard had not heard yet that the last member here left. Where a member is now is
@@ -293,6 +327,7 @@ void Dispatcher::ForwardStrays(const ForwardedPublish& mail, Chain* chain) {
     onward.token = mail.token == 0 ? 0 : next_token_;
     onward.plain = false;
     onward.groups = std::make_unique<std::vector<std::string>>(1, group);
+    onward.commit_group = AddPart();
     state_.out.mail[PickShare(*route)].emplace_back(std::move(onward));
     ++sent;
   }
@@ -304,21 +339,26 @@ void Dispatcher::ForwardStrays(const ForwardedPublish& mail, Chain* chain) {
   *chain = {state_.options.id, token};
 }
 
-void Dispatcher::Answer(ShardId origin, uint64_t token, session::Lsn lsn) {
+void Dispatcher::Answer(ShardId origin, uint64_t token, session::Lsn lsn, bool refused) {
   if (lsn > state_.ports.store->durable()) {
-    waiting_.push_back({lsn, origin, token});
+    waiting_.push_back({lsn, origin, token, refused});
   } else if (origin == state_.options.id) {
-    OnPublishDone(token);
+    OnPublishDone(token, refused);
   } else {
-    state_.out.mail[origin].emplace_back(PublishDone{token});
+    state_.out.mail[origin].emplace_back(PublishDone{token, refused});
   }
 }
 
-void Dispatcher::AnswerUpTo(session::Lsn durable) {
+void Dispatcher::OnDurable(session::Lsn durable) {
   while (!waiting_.empty() && waiting_.front().lsn <= durable) {
     const WaitingAnswer answer = waiting_.front();
     waiting_.pop_front();
-    Answer(answer.origin, answer.token, 0);
+    Answer(answer.origin, answer.token, 0, answer.refused);
+  }
+  while (!waiting_sends_.empty() && waiting_sends_.front().lsn <= durable) {
+    const WaitingSend send = waiting_sends_.front();
+    waiting_sends_.pop_front();
+    SendWaiting(send);
   }
 }
 

@@ -18,6 +18,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "broker/shard/sender.h"
 #include "broker/shard/state.h"
+#include "broker/shard/stored_queues.h"
 
 namespace skein::shard {
 
@@ -27,7 +28,8 @@ class Dispatcher {
   // Members of a shared group that are looked at to find one that can take a message at once.
   static constexpr size_t kMembersTried = 256;
 
-  Dispatcher(ShardState* state, Sender* sender) : state_(*state), sender_(*sender) {}
+  Dispatcher(ShardState* state, Sender* sender, StoredQueues* stored)
+      : state_(*state), sender_(*sender), stored_(*stored) {}
 
   struct Outcome {
     bool matched = false;        // somebody, here or elsewhere, wants it
@@ -36,15 +38,18 @@ class Dispatcher {
 
   // Publishes on behalf of a client of this shard. gate: what an acknowledgement has to wait for;
   // null if nobody waits. gate->destinations > 0 on return: *token names the answers to come, see
-  // Bind().
-  Outcome Publish(const mqtt::MessagePtr& message, Gate* gate, uint64_t* token);
+  // Bind(). atomic: its records and those the caller appends until EndPublish() become durable
+  // together on all shards.
+  Outcome Publish(const mqtt::MessagePtr& message, Gate* gate, uint64_t* token,
+                  bool atomic = false);
+  void EndPublish();
 
   // The reply that waits for the answers of `token`: Bind() says where it is once it is held.
   void Bind(uint64_t token, ConnectionSlot slot, uint32_t generation, uint64_t ordinal);
 
   // A publish that another shard matched to this one.
   void OnForwarded(ShardId from, const ForwardedPublish& mail);
-  void OnPublishDone(uint64_t token);
+  void OnPublishDone(uint64_t token, bool refused);
 
   // Gives one message to one session, as a subscription of the given QoS would.
   void Offer(session::Session& session, const mqtt::MessagePtr& message, Qos subscription_qos,
@@ -59,8 +64,13 @@ class Dispatcher {
   bool RunJobs();
   bool congested() const { return jobs_.size() >= kMaxJobs; }
 
-  // Sends the answers to other shards that waited for records to become durable.
-  void AnswerUpTo(session::Lsn durable);
+  // Messages that were asked for from the store.
+  void OnPage(session::QueuePage* page);
+
+  // Sends what waited for records to become durable: answers to other shards, and QoS 2 messages to
+  // durable sessions. Such a message must not reach a client before it is certain that neither it
+  // nor its packet id can be forgotten: the client would be given it twice.
+  void OnDurable(session::Lsn durable);
 
  private:
   // One receiver of a message: a session, and what its matching subscriptions add up to.
@@ -82,11 +92,21 @@ class Dispatcher {
     size_t next = 0;
     ShardId origin = 0;
     uint64_t token = 0;
+    session::CommitGroupPtr commit_group;
+    bool refused = false;
   };
   struct WaitingAnswer {
     session::Lsn lsn;
     ShardId origin;
     uint64_t token;
+    bool refused;
+  };
+  struct WaitingSend {
+    session::Lsn lsn;
+    SessionRef session;
+    ConnectionSlot slot;
+    uint32_t generation;
+    PacketId packet_id;
   };
   // A publish that came from another shard and went on to a third: answered when all is done.
   struct Chain {
@@ -98,6 +118,7 @@ class Dispatcher {
     uint32_t generation = 0;
     uint64_t ordinal = 0;
     uint32_t remaining = 0;
+    bool refused = false;
     Chain chain;  // instead of a reply of our own, if its token is not 0
   };
   // What goes to one other shard.
@@ -121,18 +142,26 @@ class Dispatcher {
   void DeliverTarget(const mqtt::MessagePtr& message, const TargetList& list, const Target& target,
                      Gate* gate);
   void StartJob(const mqtt::MessagePtr& message, size_t expected, ShardId origin, uint64_t token);
+  // One more part of what Publish() makes durable together; null if it need not.
+  const session::CommitGroupPtr& AddPart();
+  // False: it could not be retained.
+  bool Retain(const mqtt::MessagePtr& message, Gate* gate);
 
   void Forward(const mqtt::MessagePtr& message, uint64_t token,
                std::vector<std::string>* groups_here, uint32_t* sent, bool* matched);
   // Sends on what is for shared groups whose last member here has left. Whom to answer then:
   // *chain, changed when there are more answers to wait for.
   void ForwardStrays(const ForwardedPublish& mail, Chain* chain);
-  void Answer(ShardId origin, uint64_t token, session::Lsn lsn);
+  void Answer(ShardId origin, uint64_t token, session::Lsn lsn, bool refused);
 
   // The session's connection if it can be sent to now, else null.
   Connection* ServingConnection(const session::Session& session);
   void Drop(DropReason reason) { state_.stats.Drop(reason); }
+  // Whether a durable session may take on a message; if not, the gate says so.
+  bool MayRecord(Gate* gate);
+  bool MakeRoom(session::Session& session, const session::Delivery& delivery);
   void QueueOrDrop(session::Session& session, session::Delivery delivery, Gate* gate);
+  void SendWaiting(const WaitingSend& waiting);
   void SendInFlight(session::Session& session, Connection& connection, session::Delivery delivery,
                     ImageCache* images, Gate* gate);
   void Resend(session::Session& session, Connection& connection, session::Outbound::InFlight* sent);
@@ -140,6 +169,7 @@ class Dispatcher {
 
   ShardState& state_;
   Sender& sender_;
+  StoredQueues& stored_;
   ImageCache images_;
   routing::SubscriptionTable::Matches matches_;
   routing::RouteTable::Matches route_matches_;
@@ -156,7 +186,9 @@ class Dispatcher {
 
   uint64_t next_token_ = 1;
   absl::flat_hash_map<uint64_t, Pending> pending_;
-  std::deque<WaitingAnswer> waiting_;  // by lsn
+  std::deque<WaitingAnswer> waiting_;      // by lsn
+  std::deque<WaitingSend> waiting_sends_;  // by lsn
+  bool atomic_ = false;                    // the publish at hand
 };
 
 }  // namespace skein::shard

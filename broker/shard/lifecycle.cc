@@ -15,9 +15,13 @@ using mqtt::PropertyId;
 using mqtt::ReasonCode;
 using session::Session;
 
+session::PartitionId PartitionOf(std::string_view client_id, uint32_t partitions) {
+  return static_cast<session::PartitionId>(XXH3_64bits(client_id.data(), client_id.size()) %
+                                           partitions);
+}
+
 ShardId OwnerOf(std::string_view client_id, uint32_t partitions, ShardId shards) {
-  const uint64_t partition = XXH3_64bits(client_id.data(), client_id.size()) % partitions;
-  return static_cast<ShardId>(partition % shards);
+  return static_cast<ShardId>(PartitionOf(client_id, partitions) % shards);
 }
 
 std::string Lifecycle::NewClientId() {
@@ -43,7 +47,7 @@ Session* Lifecycle::Resume(Connection& connection, const mqtt::Connect& connect,
     session = state_.sessions.Find(client_id);
   }
   if (session != nullptr && (connect.clean_start || session->expires_at <= state_.now)) {
-    const bool recorded = session->recorded;
+    const bool recorded = session->recorded();
     End(*session);
     if (recorded) gate->lsn = state_.last_lsn;
     session = nullptr;
@@ -63,6 +67,8 @@ void Lifecycle::Establish(Connection& connection, const mqtt::Connect& connect,
   Session* session = Resume(connection, connect, client_id, &wait.gate);
   const bool present = session != nullptr;
   if (session == nullptr) {
+    if (grant.expiry_seconds > 0 && state_.ports.store->full())
+      return RefuseConnect(connection, ReasonCode::kQuotaExceeded, "the disk is nearly full");
     if (state_.sessions.size() >= state_.PartOf(state_.limits.max_sessions)) {
       return RefuseConnect(connection, ReasonCode::kQuotaExceeded, "limits.max_sessions reached");
     }
@@ -74,16 +80,19 @@ void Lifecycle::Establish(Connection& connection, const mqtt::Connect& connect,
   session->will_due = kNever;
   session->expiry_seconds = grant.expiry_seconds;
   session->version = static_cast<uint8_t>(connect.version);
-  session->recorded |= session->durable();
+  if (session->durable() && !session->recorded()) {
+    session->key = {PartitionOf(client_id, state_.options.partitions),
+                    ++state_.last_session_number};
+  }
   SetWill(*session, connect);
   session->connection = connection.slot;
-  if (session::Outbound* outbound = session->outbound_if_any()) outbound->Rewind();
   std::optional<session::WillRecord> will;
   if (session->will != nullptr)
     will = session::WillRecord{session->will->message, session->will->delay_seconds};
-  state_.Record(*session,
-                session::Connected{grant.expiry_seconds, session->version, std::move(will)},
-                &wait.gate);
+  state_.Record(
+      *session,
+      session::Connected{client_id, grant.expiry_seconds, session->version, std::move(will)},
+      &wait.gate);
 
   connection.session = session->slot();
   connection.state = Connection::State::kConnecting;

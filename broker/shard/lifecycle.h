@@ -22,8 +22,13 @@ class Lifecycle {
   // How long a closed connection may take to read our last bytes; milliseconds.
   static constexpr TimeMs kLingerMs = 2'000;
 
-  Lifecycle(ShardState* state, Sender* sender, Dispatcher* dispatcher, Promises* promises)
-      : state_(*state), sender_(*sender), dispatcher_(*dispatcher), promises_(*promises) {}
+  Lifecycle(ShardState* state, Sender* sender, Dispatcher* dispatcher, Promises* promises,
+            StoredQueues* stored)
+      : state_(*state),
+        sender_(*sender),
+        dispatcher_(*dispatcher),
+        promises_(*promises),
+        stored_(*stored) {}
 
   // An allowed CONNECT: finds or makes the session, answers CONNACK. auth_data: Authentication Data
   // for CONNACK.
@@ -73,14 +78,16 @@ class Lifecycle {
   void DropSubscriptions(session::Session& session);
   void Linger(Connection& connection);
   void LogRefusal(const Connection& connection, mqtt::ReasonCode reason, const char* rule);
-  void RestoreQueue(session::Session& session, const session::SessionImage& image);
 
   ShardState& state_;
   Sender& sender_;
   Dispatcher& dispatcher_;
   Promises& promises_;
+  StoredQueues& stored_;
   std::vector<SessionRef> orphans_;  // restored sessions whose connection died with the process
 };
+
+session::PartitionId PartitionOf(std::string_view client_id, uint32_t partitions);
 
 // The shard that owns a client id.
 ShardId OwnerOf(std::string_view client_id, uint32_t partitions, ShardId shards);

@@ -13,6 +13,7 @@
 
 #include "broker/base/types.h"
 #include "broker/mqtt/message.h"
+#include "broker/session/store.h"
 
 namespace skein::shard {
 
@@ -46,10 +47,13 @@ struct ForwardedPublish {
   uint64_t token = 0;  // answer PublishDone with it once every promise is kept; 0 = no answer
   bool plain = true;
   std::unique_ptr<std::vector<std::string>> groups;
+  session::CommitGroupPtr commit_group;  // the records belong to it; null = to none
 };
 
+// refused: a durable session that matched could not take the message.
 struct PublishDone {
   uint64_t token = 0;
+  bool refused = false;
 };
 
 using Mail = std::variant<std::unique_ptr<MovedConnection>, RouteChange, RouteApplied,

@@ -51,20 +51,20 @@ void PacketHandler::OnAck(Connection& connection, const mqtt::Frame& frame) {
   if (ack.type == PacketType::kPubrec) return OnPubrec(connection, session, ack);
   Outbound* outbound = session.outbound_if_any();
   if (outbound == nullptr) return;  // an acknowledgement of nothing is ignored
-  uint64_t sequence = 0;
+  session::Finished finished;
   const auto result = ack.type == PacketType::kPuback
-                          ? outbound->OnPuback(ack.packet_id, &sequence)
-                          : outbound->OnPubcomp(ack.packet_id, &sequence);
+                          ? outbound->OnPuback(ack.packet_id, &finished)
+                          : outbound->OnPubcomp(ack.packet_id, &finished);
   if (result == Outbound::AckResult::kMismatch) return AckMismatch(connection);
   if (result == Outbound::AckResult::kUnknown) return;
-  state_.Record(session, session::Completed{sequence}, nullptr);
+  state_.RecordFinished(session, finished);
   dispatcher_.Pump(session);
 }
 
 void PacketHandler::OnPubrec(Connection& connection, Session& session, const mqtt::Ack& ack) {
-  uint64_t sequence = 0;
+  session::Finished finished;
   const bool error = mqtt::IsError(ack.reason);
-  const auto result = session.outbound().OnPubrec(ack.packet_id, error, &sequence);
+  const auto result = session.outbound().OnPubrec(ack.packet_id, error, &finished);
   if (result == Outbound::AckResult::kMismatch) return AckMismatch(connection);
   if (result == Outbound::AckResult::kUnknown) {
     if (error) return;
@@ -73,14 +73,14 @@ void PacketHandler::OnPubrec(Connection& connection, Session& session, const mqt
         connection.v5() ? ReasonCode::kPacketIdentifierNotFound : ReasonCode::kSuccess, false);
   }
   if (error) {
-    state_.Record(session, session::Completed{sequence}, nullptr);
+    state_.RecordFinished(session, finished);
     return dispatcher_.Pump(session);
   }
   // PUBREL waits for the record: the client forgets the id with it, and a broker that had forgotten
   // the PUBREC would send the message again.
   Promises::Wait wait;
-  state_.Record(session, session::Released{session.outbound().SequenceOf(ack.packet_id)},
-                &wait.gate);
+  const Outbound::InFlight* sent = session.outbound().Find(ack.packet_id);
+  state_.Record(session, session::Released{sent->delivery.sequence}, &wait.gate);
   promises_.Ack(connection, wait, PacketType::kPubrel, ack.packet_id, ReasonCode::kSuccess, false);
 }
 

@@ -39,6 +39,35 @@ void Promises::Ack(Connection& connection, const Wait& wait, mqtt::PacketType ty
   Hold(connection, wait, std::move(reply));
 }
 
+void Promises::AckPublish(Connection& connection, const Wait& wait, Qos qos, PacketId id,
+                          mqtt::ReasonCode reason) {
+  const bool once = qos == Qos::kExactlyOnce;
+  const auto type = once ? mqtt::PacketType::kPubrec : mqtt::PacketType::kPuback;
+  if (!MustHold(connection, wait)) {
+    if (wait.gate.refused) return RefusePublish(connection, type, id);
+    return sender_.SendAck(connection, type, id, reason);
+  }
+  char packet[mqtt::kMaxAckSize];
+  const size_t size = mqtt::EncodeAck(type, id, reason, connection.version, packet);
+  HeldReplies::Reply reply;
+  reply.counts_as_publish = !once;
+  reply.publish_id = id;
+  reply.bytes.assign(packet, size);
+  Hold(connection, wait, std::move(reply));
+}
+
+void Promises::RefusePublish(Connection& connection, mqtt::PacketType type, PacketId id) {
+  state_.stats.refusals[static_cast<uint8_t>(mqtt::ReasonCode::kQuotaExceeded)].Add();
+  if (type == mqtt::PacketType::kPubrec) {
+    session::Session& session = state_.sessions[connection.session];
+    session.inbound().Forget(id);
+    state_.Record(session, session::InboundReleased{id}, nullptr);
+  }
+  if (connection.v5())
+    return sender_.SendAck(connection, type, id, mqtt::ReasonCode::kQuotaExceeded);
+  refused_.push_back({connection.slot, connection.generation});
+}
+
 uint64_t Promises::Reply(Connection& connection, const Wait& wait, std::string_view packet) {
   if (!MustHold(connection, wait)) {
     sender_.SendBytes(connection, packet);
@@ -70,6 +99,13 @@ void Promises::Release(Connection& connection) {
   while (!held.empty() && Satisfied(held.front().gate)) {
     HeldReplies::Reply reply = std::move(held.front());
     held.PopFront();
+    if (reply.publish_id != 0 && reply.gate.refused) {
+      RefusePublish(connection,
+                    static_cast<mqtt::PacketType>(static_cast<uint8_t>(reply.bytes[0]) >> 4),
+                    reply.publish_id);
+      if (!connection.v5()) return;
+      continue;
+    }
     sender_.SendBytes(connection, reply.bytes);
     if (reply.connack) BeginServing(connection);
   }

@@ -7,6 +7,8 @@
 #pragma once
 
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "broker/shard/dispatcher.h"
 #include "broker/shard/sender.h"
@@ -28,6 +30,10 @@ class Promises {
   // publish_qos1: the acknowledged packet counts against the Receive Maximum until this leaves.
   void Ack(Connection& connection, const Wait& wait, mqtt::PacketType type, PacketId id,
            mqtt::ReasonCode reason, bool publish_qos1);
+  // PUBACK or PUBREC for a message that was delivered; a refusal if gate.refused is set by the time
+  // it may leave: the reason code 0x97, or, where there are none, the end of the connection.
+  void AckPublish(Connection& connection, const Wait& wait, Qos qos, PacketId id,
+                  mqtt::ReasonCode reason);
   // Returns the ordinal by which HeldReplies knows it, 0 if it left at once.
   uint64_t Reply(Connection& connection, const Wait& wait, std::string_view packet);
   // The connection begins to serve when its CONNACK leaves.
@@ -35,6 +41,9 @@ class Promises {
 
   // Lets go whatever no longer has to wait, on all connections that hold something.
   void ReleaseWaiting();
+
+  // Connections that are to be closed for such a refusal, since last asked.
+  std::vector<SlotAndGeneration> TakeRefused() { return std::exchange(refused_, {}); }
 
   static bool TooMany(const Connection& connection) {
     return connection.held != nullptr && connection.held->size() >= HeldReplies::kMaxHeld;
@@ -46,11 +55,13 @@ class Promises {
   uint64_t Hold(Connection& connection, const Wait& wait, HeldReplies::Reply reply);
   void Release(Connection& connection);
   void BeginServing(Connection& connection);
+  void RefusePublish(Connection& connection, mqtt::PacketType type, PacketId id);
 
   ShardState& state_;
   Sender& sender_;
   Dispatcher& dispatcher_;
   std::vector<ConnectionSlot> looking_at_;
+  std::vector<SlotAndGeneration> refused_;
 };
 
 }  // namespace skein::shard

@@ -68,7 +68,7 @@ bool PacketHandler::AcceptPublish(Connection& connection, Session& session) {
         break;
       case session::Inbound::PublishResult::kDuplicate: {
         Promises::Wait wait;
-        if (session.recorded)
+        if (session.recorded())
           wait.gate.lsn = state_.last_lsn;  // the record of the first one, or a later one
         promises_.Ack(connection, wait, PacketType::kPubrec, publish_.packet_id,
                       ReasonCode::kSuccess, false);
@@ -134,8 +134,10 @@ void PacketHandler::Deliver(Connection& connection, Session& session) {
   }
   Promises::Wait wait;
   const bool once = publish_.qos == Qos::kExactlyOnce;
-  const Dispatcher::Outcome outcome = dispatcher_.Publish(message, &wait.gate, &wait.token);
+  const Dispatcher::Outcome outcome =
+      dispatcher_.Publish(message, &wait.gate, &wait.token, once && session.recorded());
   if (once) state_.Record(session, session::InboundTaken{publish_.packet_id}, &wait.gate);
+  dispatcher_.EndPublish();
   ReasonCode reason = ReasonCode::kSuccess;
   if (connection.v5()) {
     if (outcome.retained_full) {
@@ -148,8 +150,7 @@ void PacketHandler::Deliver(Connection& connection, Session& session) {
     session.inbound().Forget(publish_.packet_id);
     state_.Record(session, session::InboundReleased{publish_.packet_id}, &wait.gate);
   }
-  promises_.Ack(connection, wait, once ? PacketType::kPubrec : PacketType::kPuback,
-                publish_.packet_id, reason, !once);
+  promises_.AckPublish(connection, wait, publish_.qos, publish_.packet_id, reason);
 }
 
 }  // namespace skein::shard

@@ -22,6 +22,7 @@ struct Gate {
   session::Lsn lsn = 0;       // records of this shard durable up to here
   uint64_t routes = 0;        // route changes of this shard applied everywhere up to here
   uint32_t destinations = 0;  // answers still to come from other shards and from sliced fan-outs
+  bool refused = false;       // a durable session could not take it: there is no positive answer
 };
 
 class HeldReplies {
@@ -33,6 +34,8 @@ class HeldReplies {
     bool counts_as_publish =
         false;  // a QoS 1 PUBLISH not yet acknowledged, for the Receive Maximum
     bool connack = false;
+    // Of a PUBACK or PUBREC that may turn out to be a refusal; 0 = the reply is none.
+    PacketId publish_id = 0;
     std::string bytes;
   };
 
@@ -43,10 +46,11 @@ class HeldReplies {
     return first_ + replies_.size() - 1;
   }
 
-  void DestinationDone(uint64_t ordinal) {
+  void DestinationDone(uint64_t ordinal, bool refused) {
     if (ordinal < first_ || ordinal - first_ >= replies_.size()) return;
     Gate& gate = replies_[ordinal - first_].gate;
     if (gate.destinations > 0) --gate.destinations;
+    gate.refused |= refused;
   }
 
   // Whether the reply with this ordinal still waits.

@@ -15,8 +15,8 @@ void RetainedReplay::Start(const session::Session& session, std::string_view fil
     return replay.session.token == session.token() && replay.filter == filter;
   });
   if (same != replays_.end()) replays_.erase(same);
-  replays_.push_back(
-      {SessionRef{session.slot(), session.token()}, std::string(filter), options, suback, {}});
+  replays_.push_back({SessionRef{session.slot(), session.token()}, std::string(filter), options,
+                      suback, state_.ports.retained->Open(filter, state_.ports.wake)});
 }
 
 bool RetainedReplay::Run() {
@@ -50,13 +50,13 @@ RetainedReplay::Progress RetainedReplay::Slice(Replay* replay) {
   // One at a time, so that no more than one message ever waits in the session's queue for this.
   for (size_t i = 0; i < kSlice; ++i) {
     found_.clear();
-    const bool last =
-        state_.ports.retained->Read(replay->filter, state_.now, 1, &replay->cursor, &found_);
+    const RetainedReader::Result result = replay->reader->Read(state_.now, 1, &found_);
     for (const mqtt::MessagePtr& message : found_) {
       if (replay->options.no_local && message->publisher() == session->token()) continue;
       dispatcher_.Offer(*session, message, replay->options.qos, true, ids, nullptr, nullptr);
     }
-    if (last) return Progress::kDone;
+    if (result == RetainedReader::Result::kDone) return Progress::kDone;
+    if (result == RetainedReader::Result::kPending) return Progress::kWait;
     if (session->has_queued() || !sender_.HasRoom(connection)) return Progress::kWait;
   }
   return Progress::kMore;

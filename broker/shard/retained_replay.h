@@ -4,12 +4,13 @@
 // asks [MQTT-3.3.1-9..11]. A wildcard may match more than a client's queue holds, so a replay goes
 // at the pace of its client, in slices between other work. Thread: confined to the shard; the
 // retained store is shared and has its own lock. Limits: one replay per (session, filter); kSlice
-// messages at a time; a replay waits while its session has messages queued. It ends with its
-// connection or its subscription.
+// messages at a time; a replay waits while its session has messages queued, and while the store has
+// to read its disk. It ends with its connection or its subscription.
 #pragma once
 
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,7 +42,7 @@ class RetainedReplay {
     std::string filter;
     routing::SubscriptionOptions options;
     uint64_t suback = 0;
-    std::string cursor;
+    std::unique_ptr<RetainedReader> reader;
   };
   enum class Progress { kDone, kMore, kWait };
 

@@ -1,15 +1,16 @@
 // The port to the retained messages.
 //
 // Purpose: the last message with RETAIN set of each topic, held once for the whole node.
-// Owner: made by cmd/, outlives the shards. Thread: all methods on any thread; none blocks for
-// longer than a bounded number of steps. Limits: Limits::max_retained_messages and
+// Owner: made by cmd/, outlives the shards. Thread: all methods on any thread; none waits for a disk
+// nor blocks for longer than a bounded number of steps. Limits: Limits::max_retained_messages and
 // max_retained_bytes; a message beyond them is refused and counted.
 // Errors: an implementation that cannot keep what it was given aborts the process.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <string>
+#include <functional>
+#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -17,6 +18,22 @@
 #include "broker/mqtt/message.h"
 
 namespace skein::shard {
+
+// Reads what matches one topic filter, piece by piece, in a fixed order of topics. Thread: confined
+// to whoever asked for it. Life: ends before its store; a read under way is given up.
+class RetainedReader {
+ public:
+  virtual ~RetainedReader() = default;
+
+  enum class Result : uint8_t {
+    kDone,     // there are no more
+    kMore,     // go on any time
+    kPending,  // a disk has to be read first; `wake` is called when to go on
+  };
+  // Appends up to `limit` messages that are retained now and not expired at `now`. Examines a
+  // bounded number of topics, so it may append fewer than `limit`, even none, with more to come.
+  virtual Result Read(TimeMs now, size_t limit, std::vector<mqtt::MessagePtr>* out) = 0;
+};
 
 class RetainedStore {
  public:
@@ -31,12 +48,9 @@ class RetainedStore {
   // [MQTT-3.3.1-6] [MQTT-3.3.1-7]. A replacement that does not grow is never refused.
   virtual PutResult Put(const mqtt::MessagePtr& message) = 0;
 
-  // Appends up to `limit` messages that match the topic filter and are not expired at `now`, in a
-  // fixed order of topics. *cursor says where to start (empty: at the beginning) and is set to
-  // where to go on. Examines a bounded number of topics, so it may append fewer than `limit`, even
-  // none, with more to come. Returns true when there are no more.
-  virtual bool Read(std::string_view topic_filter, TimeMs now, size_t limit, std::string* cursor,
-                    std::vector<mqtt::MessagePtr>* out) = 0;
+  // wake: called on any thread, at most once for each kPending, and never after the reader's end.
+  virtual std::unique_ptr<RetainedReader> Open(std::string_view topic_filter,
+                                               std::function<void()> wake) = 0;
 
   // Drops expired messages [MQTT-3.3.2-5], at most `max_steps` of them; the next call goes on.
   virtual void Sweep(TimeMs now, size_t max_steps) = 0;

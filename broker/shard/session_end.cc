@@ -13,6 +13,7 @@ void Lifecycle::Detach(Session& session, bool want_will) {
   session.connection = Session::kOffline;
   if (!want_will) session.will.reset();
   if (!session.durable()) return End(session);
+  stored_.Unload(&session);
   session.expires_at = session::ExpiryDeadline(state_.now, session.expiry_seconds);
   if (session.will != nullptr) {
     session.will_due =
@@ -57,10 +58,7 @@ void Lifecycle::OnSessionTimer(Session& session) {
 void Lifecycle::End(Session& session) {
   PublishWill(session);
   DropSubscriptions(session);
-  if (session::Outbound* outbound = session.outbound_if_any()) {
-    state_.stats.Drop(DropReason::kSessionEnded, outbound->queued());
-    outbound->ClearQueue(&state_.budget);
-  }
+  state_.stats.Drop(DropReason::kSessionEnded, stored_.Forget(&session));
   state_.wheel.Cancel(&session.timer());
   state_.Record(session, session::Ended{}, nullptr);
   state_.stats.sessions.Add(-1);
@@ -130,7 +128,8 @@ void Lifecycle::Restore(const session::SessionImage& image) {
   state_.stats.sessions.Add(1);
   session.expiry_seconds = image.expiry_seconds;
   session.version = image.version;
-  session.recorded = true;
+  session.key = image.key;
+  state_.last_session_number = std::max(state_.last_session_number, image.key.number);
   for (const auto& [filter, options] : image.subscriptions) {
     const routing::SubscriptionHandle handle =
         state_.subscriptions.Add(filter, session.slot(), options);
@@ -139,7 +138,14 @@ void Lifecycle::Restore(const session::SessionImage& image) {
     AnnounceRoute(filter);
   }
   ++state_.subscription_epoch;
-  RestoreQueue(session, image);
+  session.RestoreSequence(image.last_sequence);
+  session.stored = {image.queued_messages,
+                    image.queued_bytes,
+                    image.first_sequence,
+                    std::max(image.first_sequence, image.last_sent + 1),
+                    0,
+                    0};
+  state_.budget.used += image.queued_bytes;
   for (const PacketId id : image.inbound)
     session.inbound().Restore(id);
   if (image.will.has_value()) {
@@ -162,28 +168,6 @@ void Lifecycle::FinishRestore() {
     if (Session* session = state_.sessions.Find(ref)) Detach(*session, true);
   }
   orphans_ = {};
-}
-
-void Lifecycle::RestoreQueue(Session& session, const session::SessionImage& image) {
-  const auto make = [](uint64_t sequence, const session::StoredDelivery& stored) {
-    session::Delivery delivery;
-    delivery.message = stored.message;
-    delivery.ids = session::SubscriptionIds(stored.subscription_ids);
-    delivery.qos = stored.qos;
-    delivery.retain = stored.retain;
-    delivery.sequence = sequence;
-    return delivery;
-  };
-  for (const uint64_t sequence : image.sent_order) {
-    const session::StoredDelivery& stored = image.queue.at(sequence);
-    session.outbound().Restore(make(sequence, stored), stored.packet_id,
-                               stored.released ? session::Outbound::State::kReleased
-                                               : session::Outbound::State::kPublished);
-  }
-  for (const auto& [sequence, stored] : image.queue) {
-    session.RestoreSequence(sequence);
-    if (stored.packet_id == 0) session.outbound().Enqueue(make(sequence, stored), &state_.budget);
-  }
 }
 
 }  // namespace skein::shard

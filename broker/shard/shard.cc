@@ -39,6 +39,7 @@ Shard::Shard(const ShardOptions& options, Ports ports, BrokerShared* shared,
       read_buffer_(new char[kReadBytes]) {
   ports.stats = &stats_;
   ports.peer_name = PeerName;
+  ports.wake = [this] { loop_->Wake(); };
   ports.auth_answer = [this](ConnectionSlot slot, uint32_t generation, auth::Decision decision) {
     {
       MutexLock lock(auth_mutex_);
@@ -89,6 +90,7 @@ void Shard::Turn(int timeout_ms) {
   HandleEvents(events);
   TakeMail();
   TakeAuthAnswers();
+  core_->OnStore();
   const TimeMs now = core_->state().now;
   if (now >= listen_again_at_) WatchListeners(true);
   core_->Tick();

@@ -53,6 +53,7 @@ struct Ports {
   ShardStats* stats = nullptr;
   std::function<uint64_t()> random;                         // unpredictable: makes client ids
   std::function<std::string(const Connection&)> peer_name;  // for log lines
+  std::function<void()> wake;  // any thread; the shard takes a turn
   AuthAnswer
       auth_answer;  // any thread; brings the decision back to Core::OnAuthDecision on the shard
 };
@@ -105,11 +106,21 @@ struct ShardState {
     return true;
   }
 
-  // Appends a record if the session is durable; the gate then waits for it.
-  void Record(const session::Session& session, const session::RecordBody& body, Gate* gate) {
-    if (!session.recorded) return;
-    last_lsn = ports.store->Append(session.client_id(), body);
+  // Appends a record if the session is durable; the gate then waits for it. Returns its number, 0 =
+  // none.
+  session::Lsn Record(const session::Session& session, const session::RecordBody& body,
+                      Gate* gate) {
+    if (!session.recorded()) return 0;
+    last_lsn = ports.store->Append(session.key, body, commit_group);
     if (gate != nullptr) gate->lsn = last_lsn;
+    return last_lsn;
+  }
+
+  // A delivery's handshake is over, or it was dropped: the store need not keep it.
+  void RecordFinished(const session::Session& session, const session::Finished& finished) {
+    if (!session.recorded()) return;
+    if (finished.lsn != 0 && ports.store->Cancel(finished.lsn)) return;
+    Record(session, session::Completed{finished.sequence, finished.cost}, nullptr);
   }
 
   const ShardOptions options;
@@ -128,6 +139,8 @@ struct ShardState {
 
   TimeMs now;  // of the event being handled
   session::Lsn last_lsn = 0;
+  session::CommitGroupPtr commit_group;  // of the records being appended, usually none
+  uint64_t last_session_number = 0;      // in the store
   uint64_t subscription_epoch = 0;       // moves with every change of a subscription
   uint64_t route_sequence = 0;           // of the last RouteChange sent
   std::vector<uint64_t> routes_applied;  // by shard

@@ -50,6 +50,10 @@ ReasonCode PacketHandler::Subscribe(Session& session, const mqtt::SubscribeEntry
   const auto known = filter == routing::kNoFilter ? session.subscriptions.end()
                                                   : session.subscriptions.find(filter);
   const bool existed = known != session.subscriptions.end();
+  if (session.recorded() && state_.ports.store->full()) {
+    state_.stats.refusals[static_cast<uint8_t>(ReasonCode::kQuotaExceeded)].Add();
+    return ReasonCode::kQuotaExceeded;
+  }
   if (existed) {
     state_.subscriptions.Update(known->second, options);
   } else {

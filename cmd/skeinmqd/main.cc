@@ -64,8 +64,9 @@ int Run(const Options& options, const sigset_t& stop) {
   skein::storage::MemoryRetainedStore retained(options.config.limits);
   skein::auth::AnonymousAuthenticator authenticator;
   skein::shard::BrokerPorts ports;
-  ports.make_store = [](skein::ShardId) {
-    return std::make_unique<skein::storage::MemorySessionStore>();
+  ports.make_store = [](skein::ShardId, std::function<void()> wake) {
+    return std::make_unique<skein::storage::MemorySessionStore>(
+        skein::storage::MemorySessionStore::Durability::kAtCommit, std::move(wake));
   };
   ports.retained = &retained;
   ports.authenticator = &authenticator;

@@ -33,34 +33,48 @@ shard::RetainedStore::PutResult MemoryRetainedStore::Put(const mqtt::MessagePtr&
   return PutResult::kStored;
 }
 
-bool MemoryRetainedStore::Read(std::string_view topic_filter, TimeMs now, size_t limit,
-                               std::string* cursor, std::vector<mqtt::MessagePtr>* out) {
-  const RetainedScan scan(topic_filter);
-  if (cursor->empty()) *cursor = scan.first_key();
-  size_t found = 0;
-  MutexLock lock(mutex_);
-  auto entry = messages_.lower_bound(*cursor);
-  for (size_t step = 0; step < kMaxSteps; ++step) {
-    if (entry == messages_.end()) return true;
-    if (found == limit) break;
-    switch (scan.Check(entry->first, cursor)) {
-      case RetainedScan::Step::kMatch:
-        if (!entry->second->expired(now)) {
-          out->push_back(entry->second);
-          ++found;
-        }
-        ++entry;
-        break;
-      case RetainedScan::Step::kSeek:
-        entry = messages_.lower_bound(*cursor);
-        break;
-      case RetainedScan::Step::kDone:
-        return true;
+class MemoryRetainedStore::Reader : public shard::RetainedReader {
+ public:
+  Reader(MemoryRetainedStore* store, std::string_view topic_filter)
+      : store_(*store), scan_(topic_filter), cursor_(scan_.first_key()) {}
+
+  Result Read(TimeMs now, size_t limit, std::vector<mqtt::MessagePtr>* out) override {
+    size_t found = 0;
+    MutexLock lock(store_.mutex_);
+    Messages& messages = store_.messages_;
+    auto entry = messages.lower_bound(cursor_);
+    for (size_t step = 0; step < kMaxSteps; ++step) {
+      if (entry == messages.end()) return Result::kDone;
+      if (found == limit) break;
+      switch (scan_.Check(entry->first, &cursor_)) {
+        case RetainedScan::Step::kMatch:
+          if (!entry->second->expired(now)) {
+            out->push_back(entry->second);
+            ++found;
+          }
+          ++entry;
+          break;
+        case RetainedScan::Step::kSeek:
+          entry = messages.lower_bound(cursor_);
+          break;
+        case RetainedScan::Step::kDone:
+          return Result::kDone;
+      }
     }
+    if (entry == messages.end()) return Result::kDone;
+    cursor_ = entry->first;
+    return Result::kMore;
   }
-  if (entry == messages_.end()) return true;
-  *cursor = entry->first;
-  return false;
+
+ private:
+  MemoryRetainedStore& store_;
+  const RetainedScan scan_;
+  std::string cursor_;  // where to go on
+};
+
+std::unique_ptr<shard::RetainedReader> MemoryRetainedStore::Open(std::string_view topic_filter,
+                                                                 std::function<void()> /*wake*/) {
+  return std::make_unique<Reader>(this, topic_filter);
 }
 
 void MemoryRetainedStore::Sweep(TimeMs now, size_t max_steps) {

@@ -8,7 +8,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <string_view>
@@ -30,12 +32,14 @@ class MemoryRetainedStore : public shard::RetainedStore {
   explicit MemoryRetainedStore(const Limits& limits);
 
   PutResult Put(const mqtt::MessagePtr& message) override;
-  bool Read(std::string_view topic_filter, TimeMs now, size_t limit, std::string* cursor,
-            std::vector<mqtt::MessagePtr>* out) override;
+  // Never wakes: no read is ever pending.
+  std::unique_ptr<shard::RetainedReader> Open(std::string_view topic_filter,
+                                              std::function<void()> wake) override;
   void Sweep(TimeMs now, size_t max_steps) override;
   Stats stats() const override;
 
  private:
+  class Reader;
   using Messages = std::map<std::string, mqtt::MessagePtr, std::less<>>;
 
   // Makes the entry hold `message`, or drops the entry when it is null; returns what it held.

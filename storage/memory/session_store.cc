@@ -1,19 +1,23 @@
 #include "storage/memory/session_store.h"
 
 #include <algorithm>
+#include <utility>
 #include <variant>
 
 namespace skein::storage {
 
 using session::SessionImage;
+using session::StoredDelivery;
 
 namespace {
 
 // One overload a record; each returns whether the session lives on.
 struct Apply {
-  SessionImage& image;
+  MemorySession& session;
 
   bool operator()(const session::Connected& record) const {
+    SessionImage& image = session.image;
+    image.client_id = record.client_id;
     image.expiry_seconds = record.expiry_seconds;
     image.version = record.version;
     image.will = record.will;
@@ -22,6 +26,7 @@ struct Apply {
     return true;
   }
   bool operator()(const session::Disconnected& record) const {
+    SessionImage& image = session.image;
     image.disconnected_at = record.at;
     image.expiry_seconds = record.expiry_seconds;
     image.will_due = record.will_due;
@@ -29,70 +34,118 @@ struct Apply {
     return true;
   }
   bool operator()(const session::WillDone&) const {
-    image.will.reset();
-    image.will_due = kNever;
+    session.image.will.reset();
+    session.image.will_due = kNever;
     return true;
   }
   bool operator()(const session::Ended&) const { return false; }
   bool operator()(const session::Subscribed& record) const {
-    image.subscriptions[std::string(record.filter)] = record.options;
+    session.subscriptions[std::string(record.filter)] = record.options;
     return true;
   }
   bool operator()(const session::Unsubscribed& record) const {
-    image.subscriptions.erase(std::string(record.filter));
+    session.subscriptions.erase(std::string(record.filter));
     return true;
   }
   bool operator()(const session::Enqueued& record) const {
-    session::StoredDelivery& stored = image.queue[record.sequence];
+    StoredDelivery& stored = session.queue[record.sequence];
+    stored.sequence = record.sequence;
     stored.message = record.message;
     stored.subscription_ids.assign(record.subscription_ids.begin(), record.subscription_ids.end());
     stored.qos = record.qos;
     stored.retain = record.retain;
+    stored.packet_id = record.packet_id;
+    stored.cost = record.message->cost();
+    session.image.last_sequence = std::max(session.image.last_sequence, record.sequence);
     return true;
   }
   bool operator()(const session::Sent& record) const {
-    const auto found = image.queue.find(record.sequence);
-    if (found == image.queue.end()) return true;
-    found->second.packet_id = record.packet_id;
-    image.sent_order.push_back(record.sequence);
+    if (StoredDelivery* stored = Find(record.sequence)) stored->packet_id = record.packet_id;
     return true;
   }
   bool operator()(const session::Released& record) const {
-    const auto found = image.queue.find(record.sequence);
-    if (found == image.queue.end()) return true;
-    found->second.released = true;
-    found->second.message = mqtt::MessagePtr();
+    if (StoredDelivery* stored = Find(record.sequence)) {
+      stored->released = true;
+      stored->message = mqtt::MessagePtr();
+    }
     return true;
   }
   bool operator()(const session::Completed& record) const {
-    image.queue.erase(record.sequence);
-    std::erase(image.sent_order, record.sequence);
+    session.queue.erase(record.sequence);
+    return true;
+  }
+  bool operator()(const session::DroppedOldest& record) const {
+    const auto end = session.queue.lower_bound(record.below);
+    for (auto entry = session.queue.begin(); entry != end;)
+      entry = entry->second.packet_id == 0 ? session.queue.erase(entry) : std::next(entry);
     return true;
   }
   bool operator()(const session::InboundTaken& record) const {
-    image.inbound.push_back(record.packet_id);
+    session.image.inbound.push_back(record.packet_id);
     return true;
   }
   bool operator()(const session::InboundReleased& record) const {
-    std::erase(image.inbound, record.packet_id);
+    std::erase(session.image.inbound, record.packet_id);
     return true;
+  }
+
+  StoredDelivery* Find(uint64_t sequence) const {
+    const auto found = session.queue.find(sequence);
+    return found == session.queue.end() ? nullptr : &found->second;
   }
 };
 
 }  // namespace
 
-bool ApplyRecord(const session::RecordBody& body, SessionImage* image) {
-  return std::visit(Apply{*image}, body);
+bool ApplyRecord(const session::RecordBody& body, MemorySession* session) {
+  return std::visit(Apply{*session}, body);
 }
 
-session::Lsn MemorySessionStore::Append(std::string_view client_id,
-                                        const session::RecordBody& body) {
-  auto found = images_.find(client_id);
-  if (found == images_.end()) {
-    found = images_.emplace(std::string(client_id), SessionImage()).first;
-    found->second.client_id = found->first;
+SessionImage Describe(const MemorySession& session) {
+  SessionImage image = session.image;
+  image.subscriptions.assign(session.subscriptions.begin(), session.subscriptions.end());
+  image.first_sequence =
+      session.queue.empty() ? image.last_sequence + 1 : session.queue.begin()->first;
+  image.last_sent = 0;
+  for (const auto& [sequence, stored] : session.queue) {
+    ++image.queued_messages;
+    image.queued_bytes += stored.cost;
+    if (stored.packet_id != 0) image.last_sent = sequence;
   }
-  if (!ApplyRecord(body, &found->second)) images_.erase(found);
+  return image;
+}
+
+session::QueuePage ReadPage(const MemorySession* session, const session::QueueRead& request) {
+  session::QueuePage page;
+  page.key = request.key;
+  page.token = request.token;
+  page.next = request.from;
+  page.end = true;
+  if (session == nullptr) return page;
+  uint64_t bytes = 0;
+  for (auto at = session->queue.lower_bound(request.from); at != session->queue.end(); ++at) {
+    const bool full =
+        page.entries.size() >= request.max_messages || bytes + at->second.cost > request.max_bytes;
+    if (full && !page.entries.empty()) {
+      page.end = false;
+      break;
+    }
+    bytes += at->second.cost;
+    page.entries.push_back(at->second);
+    page.next = at->first + 1;
+  }
+  return page;
+}
+
+session::Lsn MemorySessionStore::Append(const session::SessionKey& key,
+                                        const session::RecordBody& body,
+                                        const session::CommitGroupPtr&) {
+  auto found = sessions_.find(key);
+  if (found == sessions_.end()) {
+    found = sessions_.emplace(key, MemorySession()).first;
+    found->second.image.key = key;
+  }
+  if (!ApplyRecord(body, &found->second)) sessions_.erase(found);
   return ++last_;
 }
 
@@ -105,9 +158,24 @@ void MemorySessionStore::MakeDurable(session::Lsn lsn) {
   durable_ = std::max(durable_, std::min(lsn, committed_));
 }
 
+void MemorySessionStore::ReadQueue(const session::QueueRead& request) {
+  reads_.push_back(request);
+  if (wake_) wake_();
+}
+
+void MemorySessionStore::TakePages(std::vector<session::QueuePage>* pages) {
+  // A disk shows a record once it is durable; so does its twin.
+  while (!reads_.empty() && reads_.front().after <= durable_) {
+    const session::QueueRead request = reads_.front();
+    reads_.pop_front();
+    const auto found = sessions_.find(request.key);
+    pages->push_back(ReadPage(found == sessions_.end() ? nullptr : &found->second, request));
+  }
+}
+
 void MemorySessionStore::Recover(const std::function<void(const SessionImage&)>& visit) {
-  for (const auto& [client_id, image] : images_)
-    visit(image);
+  for (const auto& [key, session] : sessions_)
+    visit(Describe(session));
 }
 
 }  // namespace skein::storage

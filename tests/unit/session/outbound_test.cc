@@ -20,6 +20,7 @@ Delivery Make(const std::string& text, Qos qos = Qos::kAtLeastOnce, uint64_t seq
   delivery.message = mqtt::Message::Make(init);
   delivery.qos = qos;
   delivery.sequence = sequence;
+  delivery.cost = static_cast<uint32_t>(delivery.message->cost());
   return delivery;
 }
 
@@ -30,11 +31,11 @@ class OutboundTest : public testing::Test {
   PacketId Send(const std::string& text, Qos qos = Qos::kAtLeastOnce) {
     return outbound_.Send(Make(text, qos)).id;
   }
-  AckResult Puback(PacketId id) { return outbound_.OnPuback(id, &sequence_); }
+  AckResult Puback(PacketId id) { return outbound_.OnPuback(id, &finished_); }
   AckResult Pubrec(PacketId id, bool error = false) {
-    return outbound_.OnPubrec(id, error, &sequence_);
+    return outbound_.OnPubrec(id, error, &finished_);
   }
-  AckResult Pubcomp(PacketId id) { return outbound_.OnPubcomp(id, &sequence_); }
+  AckResult Pubcomp(PacketId id) { return outbound_.OnPubcomp(id, &finished_); }
   void Queue(const std::string& text) { outbound_.Enqueue(Make(text), &budget_); }
 
   std::vector<std::string> Resend(size_t window) {
@@ -49,7 +50,7 @@ class OutboundTest : public testing::Test {
 
   Outbound outbound_;
   QueueBudget budget_;
-  uint64_t sequence_ = 99;
+  Finished finished_;
 };
 
 TEST_F(OutboundTest, IdsAscendFromOne) {
@@ -130,12 +131,14 @@ TEST_F(OutboundTest, SequencesComeBackWhenTheHandshakeIsOver) {
   outbound_.Send(Make("a", Qos::kAtLeastOnce, 7));
   outbound_.Send(Make("b", Qos::kExactlyOnce, 8));
   Puback(1);
-  EXPECT_EQ(sequence_, 7u);
+  EXPECT_EQ(finished_.sequence, 7u);
   Pubrec(2);
-  EXPECT_EQ(sequence_, 0u);
-  EXPECT_EQ(outbound_.SequenceOf(2), 8u);
+  EXPECT_EQ(finished_.sequence, 7u) << "PUBREC is not the end";
+  ASSERT_NE(outbound_.Find(2), nullptr);
+  EXPECT_EQ(outbound_.Find(2)->delivery.sequence, 8u);
   Pubcomp(2);
-  EXPECT_EQ(sequence_, 8u);
+  EXPECT_EQ(finished_.sequence, 8u);
+  EXPECT_EQ(outbound_.Find(2), nullptr);
 }
 
 TEST_F(OutboundTest, ANewConnectionGetsWhatWasInFlightInOrder) {
@@ -194,7 +197,7 @@ TEST_F(OutboundTest, RestoreKeepsIdsStatesAndGaps) {
   EXPECT_EQ(Resend(10), (std::vector<std::string>{"a", "PUBREL 2"}));
   EXPECT_EQ(Puback(1), AckResult::kUnknown);
   EXPECT_EQ(Pubcomp(2), AckResult::kOk);
-  EXPECT_EQ(sequence_, 4u);
+  EXPECT_EQ(finished_.sequence, 4u);
   EXPECT_EQ(Puback(65'534), AckResult::kOk);
   EXPECT_EQ(Send("c"), 3);
 }

@@ -125,7 +125,7 @@ void Node::SetReading(int id, bool reading) {
 
 void Node::MakeDurable(ShardId shard) {
   stores_[shard]->MakeDurable();
-  cores_[shard]->OnDurable();
+  cores_[shard]->OnStore();
 }
 
 void Node::TakeOutput(ShardId shard, Connection& connection, Link* link) {

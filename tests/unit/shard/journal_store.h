@@ -9,32 +9,48 @@
 #include <vector>
 
 #include "broker/session/store.h"
+#include "storage/memory/session_store.h"
 
 namespace skein::shard {
 
 class JournalStore final : public session::SessionStore {
  public:
-  session::Lsn Append(std::string_view client_id, const session::RecordBody& body) override;
+  using SessionStore::Append;
+  session::Lsn Append(const session::SessionKey& key, const session::RecordBody& body,
+                      const session::CommitGroupPtr& group) override;
+  session::Lsn AppendRetained(const mqtt::MessagePtr& message) override;
+  void Open(const session::CommitGroupPtr& group) override { ++group->open_parts; }
+  void Close(const session::CommitGroupPtr& group) override { --group->open_parts; }
+  bool Cancel(session::Lsn lsn) override;
+  bool full() const override { return full_; }
+  void ReadQueue(const session::QueueRead& request) override { reads_.push_back(request); }
+  void TakePages(std::vector<session::QueuePage>* pages) override;
   void Commit() override { committed_ = entries_.size(); }
   session::Lsn durable() const override { return durable_; }
   void Recover(const std::function<void(const session::SessionImage&)>& visit) override;
 
   // The disk has written what was committed.
   void MakeDurable() { durable_ = committed_; }
+  void set_full(bool full) { full_ = full; }
   // The process died: what was not durable never happened.
   void Crash();
 
  private:
   struct Entry {
-    std::string client_id;
+    session::SessionKey key;
     session::RecordBody body;
-    std::string filter;  // what the views in `body` look at
+    std::string text;  // what the views in `body` look at
     std::vector<uint32_t> ids;
+    bool void_record = false;  // cancelled, or none of a session
   };
 
+  storage::MemorySessionStore Replay(session::Lsn end) const;
+
   std::deque<Entry> entries_;
+  std::deque<session::QueueRead> reads_;
   session::Lsn committed_ = 0;
   session::Lsn durable_ = 0;
+  bool full_ = false;
 };
 
 }  // namespace skein::shard

@@ -142,8 +142,8 @@ TEST(SharedTest, ConnectedMembersComeFirstAndOfflineOnesKeepWhatNobodyElseTakes)
     p< puback 3
     p< puback 4
   )");
-  EXPECT_EQ(t.node().session("a")->outbound().queued(), 1u);
-  EXPECT_EQ(t.node().session("b")->outbound().queued(), 1u);
+  EXPECT_EQ(t.node().session("a")->stored.messages, 1u);
+  EXPECT_EQ(t.node().session("b")->stored.messages, 1u);
 }
 
 TEST(RestartTest, EverythingOfADurableSessionIsFoundAgain) {
