@@ -16,10 +16,10 @@ set -euo pipefail
 
 packages_of() {
   case $1 in
-    run) echo libabsl20220623 libfmt9 libspdlog1.10 libyaml-cpp0.7 ;;
+    run) echo libabsl20220623 libfmt9 libprotobuf32 librocksdb7.8 libspdlog1.10 libyaml-cpp0.7 ;;
     build)
-      echo g++ cmake ninja-build ccache \
-        libabsl-dev libcli11-dev libspdlog-dev libxxhash-dev libyaml-cpp-dev nlohmann-json3-dev
+      echo g++ cmake ninja-build ccache protobuf-compiler \
+        libabsl-dev libcli11-dev libprotobuf-dev librocksdb-dev libspdlog-dev libxxhash-dev libyaml-cpp-dev nlohmann-json3-dev
       ;;
     demo) echo mosquitto-clients ;;
     test)

@@ -66,6 +66,9 @@ struct Connection {
   std::unique_ptr<TopicAliases> aliases;
   std::unique_ptr<AuthState> auth;
 
+  // Lingering: the client may see the end of its connection when this record is durable.
+  session::Lsn linger_until = 0;
+
   int fd = -1;
   ConnectionSlot slot;
   uint32_t generation = 0;

@@ -33,7 +33,6 @@ Core::~Core() {
 void Core::Recover() {
   state_.ports.store->Recover(
       [this](const session::SessionImage& image) { lifecycle_.Restore(image); });
-  lifecycle_.FinishRestore();
 }
 
 Connection& Core::Accept(int fd, uint16_t listener, TimeMs accepted_at) {
@@ -224,6 +223,13 @@ void Core::OnStore() {
 void Core::OnDurable() {
   dispatcher_.OnDurable(state_.ports.store->durable());
   promises_.ReleaseWaiting();
+  std::erase_if(state_.closing, [this](const SlotAndGeneration& closing) {
+    Connection* connection = state_.connections.Find(closing.slot, closing.generation);
+    if (connection == nullptr) return true;
+    if (connection->linger_until > state_.ports.store->durable()) return false;
+    state_.MarkDirty(*connection);
+    return true;
+  });
   for (const SlotAndGeneration& refused : promises_.TakeRefused()) {
     Connection* connection = state_.connections.Find(refused.slot, refused.generation);
     if (connection == nullptr) continue;

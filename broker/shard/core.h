@@ -36,8 +36,10 @@ class Core {
 
   // Loads the shard's durable sessions. Before anything else.
   void Recover();
+  // Once every shard has Settled(): wills and expiries of what was loaded. Then clients may come.
+  void FinishRecovery() { lifecycle_.FinishRestore(); }
 
-  // The other shards know the routes of what was recovered: clients may come.
+  // The other shards know the routes of what was recovered.
   bool Settled() const { return state_.RoutesApplied(state_.route_sequence); }
 
   void BeginTick(TimeMs now) { state_.now = now; }

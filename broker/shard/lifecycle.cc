@@ -231,7 +231,13 @@ void Lifecycle::OnDisconnect(Connection& connection, const mqtt::Disconnect& pac
   state_.ports.log->Log(LogLevel::kDebug, "client.disconnected",
                         {{"client_id", session.client_id()}});
   Linger(connection);
+  const bool recorded = session.recorded();
   Detach(session, want_will);
+  // The end of the connection is all that tells the client that its DISCONNECT was heard: after it,
+  // no crash may bring the will back.
+  if (!recorded) return;
+  connection.linger_until = state_.last_lsn;
+  state_.closing.push_back({connection.slot, connection.generation});
 }
 
 void Lifecycle::OnTransportClosed(Connection& connection) {

@@ -55,8 +55,8 @@ class Lifecycle {
 
   // Brings back what the store holds, before the first connection.
   void Restore(const session::SessionImage& image);
-  // After the last Restore(): the connections that died with the process are seen off, their wills
-  // with them.
+  // When the other shards know the routes of what was restored: the timers begin to run, and the
+  // connections that died with the process are seen off, their wills with them.
   void FinishRestore();
 
   // Tells the other shards how many subscribers the filter has here. Returns the sequence to wait

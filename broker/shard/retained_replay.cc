@@ -21,11 +21,15 @@ void RetainedReplay::Start(const session::Session& session, std::string_view fil
 
 bool RetainedReplay::Run() {
   bool more = false;
+  busy_.clear();
   for (size_t count = replays_.size(); count > 0; --count) {
     Replay replay = std::move(replays_.front());
     replays_.pop_front();
-    const Progress progress = Slice(&replay);
+    // A session's filters are served one after the other, in the order they were asked for.
+    const bool behind = busy_.contains(replay.session.token);
+    const Progress progress = behind ? Progress::kWait : Slice(&replay);
     if (progress == Progress::kDone) continue;
+    busy_.insert(replay.session.token);
     more |= progress == Progress::kMore;
     replays_.push_back(std::move(replay));
   }

@@ -15,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "broker/shard/dispatcher.h"
 #include "broker/shard/state.h"
 
@@ -52,6 +53,7 @@ class RetainedReplay {
   Sender& sender_;
   Dispatcher& dispatcher_;
   std::deque<Replay> replays_;
+  absl::flat_hash_set<uint64_t> busy_;  // sessions with an unfinished replay, in this Run()
   std::vector<mqtt::MessagePtr> found_;
 };
 

@@ -1,10 +1,10 @@
 // The port to the retained messages.
 //
 // Purpose: the last message with RETAIN set of each topic, held once for the whole node.
-// Owner: made by cmd/, outlives the shards. Thread: all methods on any thread; none waits for a disk
-// nor blocks for longer than a bounded number of steps. Limits: Limits::max_retained_messages and
-// max_retained_bytes; a message beyond them is refused and counted.
-// Errors: an implementation that cannot keep what it was given aborts the process.
+// Owner: made by cmd/, outlives the shards. Thread: all methods on any thread; none waits for a
+// disk nor blocks for longer than a bounded number of steps. Limits: Limits::max_retained_messages
+// and max_retained_bytes; a message beyond them is refused and counted. Errors: an implementation
+// that cannot keep what it was given aborts the process.
 #pragma once
 
 #include <cstddef>
@@ -31,7 +31,8 @@ class RetainedReader {
     kPending,  // a disk has to be read first; `wake` is called when to go on
   };
   // Appends up to `limit` messages that are retained now and not expired at `now`. Examines a
-  // bounded number of topics, so it may append fewer than `limit`, even none, with more to come.
+  // bounded number of topics, so it may append fewer than `limit`, even none, with more to come. A
+  // topic of which nothing was retained when the reader was opened may be left out.
   virtual Result Read(TimeMs now, size_t limit, std::vector<mqtt::MessagePtr>* out) = 0;
 };
 

@@ -43,8 +43,10 @@ void Lifecycle::PublishWill(Session& session) {
   init.received_at = state_.now;
   init.publisher = session.token();
   state_.stats.wills_sent.Add();
+  // As one: else a crash in between would lose the will, or send it twice.
+  dispatcher_.Publish(mqtt::Message::Make(init), nullptr, nullptr, session.recorded());
   state_.Record(session, session::WillDone{}, nullptr);
-  dispatcher_.Publish(mqtt::Message::Make(init), nullptr, nullptr);
+  dispatcher_.EndPublish();
 }
 
 void Lifecycle::OnSessionTimer(Session& session) {
@@ -159,11 +161,13 @@ void Lifecycle::Restore(const session::SessionImage& image) {
     return;
   }
   session.expires_at = session::ExpiryDeadline(image.disconnected_at, session.expiry_seconds);
-  if (session.NextDeadline() != kNever)
-    state_.wheel.Schedule(&session.timer(), session.NextDeadline());
 }
 
 void Lifecycle::FinishRestore() {
+  state_.sessions.ForEach([this](Session& session) {
+    if (session.NextDeadline() != kNever)
+      state_.wheel.Schedule(&session.timer(), session.NextDeadline());
+  });
   for (const SessionRef& ref : orphans_) {
     if (Session* session = state_.sessions.Find(ref)) Detach(*session, true);
   }

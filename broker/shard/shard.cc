@@ -67,6 +67,9 @@ void Shard::Recover() {
   }
   while (!stopping() && shared_.settled.load() < options_.count)
     Turn(100);
+  core_->BeginTick(shared_.clock.Now());
+  core_->FinishRecovery();
+  CarryOut();
 }
 
 void Shard::Run() {

@@ -67,6 +67,7 @@ bool Shard::Write(Connection& connection) {
 // Our last bytes first; then the write side is shut and the client's end awaited, so that unread
 // input does not make the kernel reset the connection before the client has read why it ends.
 void Shard::SettleLingering(Connection& connection) {
+  if (connection.linger_until > core_->state().ports.store->durable()) return;
   if (connection.out.empty() && !connection.write_shut) {
     connection.write_shut = true;
     net::ShutdownWrite(connection.fd);

@@ -53,7 +53,7 @@ struct Ports {
   ShardStats* stats = nullptr;
   std::function<uint64_t()> random;                         // unpredictable: makes client ids
   std::function<std::string(const Connection&)> peer_name;  // for log lines
-  std::function<void()> wake;  // any thread; the shard takes a turn
+  std::function<void()> wake;                               // any thread; the shard takes a turn
   AuthAnswer
       auth_answer;  // any thread; brings the decision back to Core::OnAuthDecision on the shard
 };
@@ -145,6 +145,8 @@ struct ShardState {
   uint64_t route_sequence = 0;           // of the last RouteChange sent
   std::vector<uint64_t> routes_applied;  // by shard
   std::vector<ConnectionSlot> waiting;   // connections with held replies to look at
+  // Connections whose end is held back until Connection::linger_until is durable.
+  std::vector<SlotAndGeneration> closing;
   bool draining = false;
 };
 

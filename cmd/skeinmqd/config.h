@@ -15,6 +15,13 @@
 
 namespace skein::config {
 
+// When a record counts as durable.
+enum class Durability : uint8_t {
+  kFsync,   // it is on the disk
+  kOs,      // the operating system has it: survives the process, not a power cut
+  kMemory,  // at once: survives a clean stop only
+};
+
 enum class LogFormat : uint8_t { kText, kJson };
 
 // Where to bind. `host` is a numeric address or a name to resolve, IPv6 without its brackets.
@@ -41,6 +48,11 @@ struct Config {
   std::string node_id = "skeinmq-0";
   // Empty: nothing is written to disk.
   std::string data_dir;
+  Durability durability = Durability::kFsync;
+  uint64_t storage_block_cache_bytes = 64u << 20;
+  uint64_t storage_write_buffer_bytes = 64u << 20;
+  uint64_t storage_reserve_bytes = 512u << 20;
+  uint64_t storage_checkpoint_bytes = 48u << 20;
   // Event loop threads; 0 = one a core.
   uint16_t shards = 0;
   LogLevel log_level = LogLevel::kInfo;

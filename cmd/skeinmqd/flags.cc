@@ -28,6 +28,7 @@ struct CommandLine {
   bool print_config = false;
   bool print_keys = false;
   bool version = false;
+  bool repair = false;
 };
 
 void Declare(CLI::App& app, CommandLine* line) {
@@ -48,6 +49,8 @@ void Declare(CLI::App& app, CommandLine* line) {
   app.add_flag("--check-config", line->check_config, "Check the configuration and exit");
   app.add_flag("--print-config", line->print_config, "Print the resulting configuration and exit");
   app.add_flag("--print-keys", line->print_keys, "Print all keys as a Markdown table and exit");
+  app.add_flag("--repair", line->repair,
+               "Give up what is damaged in the data directory, write it to a file there, and exit");
   app.add_flag("--version", line->version, "Print the version and exit");
   app.footer(kFooter);
 }
@@ -114,6 +117,9 @@ std::optional<int> ParseCommandLine(int argc, const char* const* argv,
   Problems problems;
   options->config = Load(ToSources(line, environment, &problems), &problems);
   options->warnings = problems.warnings;
+  options->repair = line.repair;
+  if (line.repair && options->config.data_dir.empty())
+    problems.errors.push_back("--repair: needs a data directory (--data-dir or the key data_dir)");
   const bool only_asked = line.check_config || line.print_config;
   if (only_asked) Tell("warning", problems.warnings, err);
   Tell("error", problems.errors, err);

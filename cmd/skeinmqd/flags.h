@@ -23,6 +23,7 @@ enum ExitCode : int {
 
 struct Options {
   Config config;
+  bool repair = false;  // open the store, give up what is damaged, end
   // To be logged once the logger runs.
   std::vector<std::string> warnings;
 };

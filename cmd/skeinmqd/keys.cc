@@ -34,9 +34,23 @@ constexpr Key OrUnlimited(Key key) {
 constexpr Key kKeys[] = {
     Other("node.id", &Config::node_id,
           "Name of this node: stable over restarts, unique in a cluster."),
-    Other("data_dir", &Config::data_dir,
-          "Folder for what outlives the process. Not used yet: this version keeps everything in "
-          "memory."),
+    Other(
+        "data_dir", &Config::data_dir,
+        "Folder for what outlives the process: durable sessions, their queues, retained messages. "
+        "Empty: all is kept in memory and lost with the process."),
+    Other("storage.durability", &Config::durability,
+          "What an acknowledgement means: on the disk; in the operating system (survives the "
+          "process, not a power cut); in memory (survives a clean stop only)."),
+    Number("storage.reserve_bytes", &Config::storage_reserve_bytes, Unit::kBytes, {0, kTiB},
+           "Free space on the disk below which new durable work is refused with 0x97."),
+    Number("storage.block_cache_bytes", &Config::storage_block_cache_bytes, Unit::kBytes, {0, kTiB},
+           "Memory for blocks read from the disk."),
+    Number("storage.write_buffer_bytes", &Config::storage_write_buffer_bytes, Unit::kBytes,
+           {kMiB, kTiB}, "Memory for what was written and is not yet in sorted files."),
+    Number(
+        "storage.checkpoint_bytes", &Config::storage_checkpoint_bytes, Unit::kBytes, {kMiB, kTiB},
+        "Log written between two checkpoints; a start after a crash reads at most about twice as "
+        "much."),
     Number("shards", &Config::shards, Unit::kCount, {0, 256},
            "Event loop threads; 0 is one a core."),
     Other("log.level", &Config::log_level, "Least important level that is logged."),
@@ -82,12 +96,19 @@ constexpr Key kKeys[] = {
         "Longest Session Expiry Interval granted. A longer wish is cut, and CONNACK says so.")),
     Number("limits.max_queued_messages", &Limits::max_queued_messages, Unit::kCount,
            {1, UINT32_MAX},
-           "Messages waiting for one session. Beyond: new ones are dropped for it and counted."),
+           "Messages waiting for one session. Beyond: limits.queue_drop says which one goes."),
+    Other("limits.queue_drop", &Limits::queue_drop,
+          "Which message is dropped (and counted) when a session's queue is full."),
+    Number("limits.queue_page_messages", &Limits::queue_page_messages, Unit::kCount, {1, 1'000'000},
+           "A durable session's messages that are kept in memory for a connected client. Beyond: "
+           "they stay in the store."),
+    Number("limits.queue_page_bytes", &Limits::queue_page_bytes, Unit::kBytes, {kKiB, kGiB},
+           "The same in bytes."),
     Number("limits.max_queued_bytes", &Limits::max_queued_bytes, Unit::kBytes, {kKiB, kTiB},
            "Bytes of messages waiting for one session. Beyond: as above."),
     Number("limits.max_total_queued_bytes", &Limits::max_total_queued_bytes, Unit::kBytes,
            {kMiB, kTiB},
-           "Bytes of messages waiting for all sessions of the node. Beyond: as above."),
+           "Bytes of messages waiting for all sessions of the node. Beyond: new ones are dropped."),
     Number(
         "limits.max_retained_messages", &Limits::max_retained_messages, Unit::kCount, {0, kMany},
         "Retained messages of the node. Beyond: delivered but not retained, 0x97 for QoS 1 and 2."),
@@ -102,6 +123,8 @@ constexpr Key kKeys[] = {
 
 constexpr std::array<std::string_view, 5> kLevels = {"trace", "debug", "info", "warn", "error"};
 constexpr std::array<std::string_view, 2> kFormats = {"text", "json"};
+constexpr std::array<std::string_view, 3> kDurabilities = {"fsync", "os", "memory"};
+constexpr std::array<std::string_view, 2> kQueueDrops = {"newest", "oldest"};
 constexpr std::string_view kUnlimited = "unlimited";
 
 // Reads a word of `words` as the enumerator of that index.
@@ -142,6 +165,12 @@ struct Setter {
   }
   bool operator()(LogLevel Config::*m) const { return SetEnum(kLevels, text, &(config->*m)); }
   bool operator()(LogFormat Config::*m) const { return SetEnum(kFormats, text, &(config->*m)); }
+  bool operator()(Durability Config::*m) const {
+    return SetEnum(kDurabilities, text, &(config->*m));
+  }
+  bool operator()(QueueDrop Limits::*m) const {
+    return SetEnum(kQueueDrops, text, &(config->limits.*m));
+  }
   bool operator()(std::optional<Address> Config::*member) const {
     const std::optional<Address> address = ParseAddress(text, std::nullopt);
     if (!address && !text.empty()) return false;
@@ -162,6 +191,7 @@ struct Setter {
     return true;
   }
   bool operator()(uint16_t Config::*m) const { return SetNumber(key, text, &(config->*m)); }
+  bool operator()(uint64_t Config::*m) const { return SetNumber(key, text, &(config->*m)); }
   template <typename T>
   bool operator()(T Limits::*m) const {
     return SetNumber(key, text, &(config->limits.*m));
@@ -180,6 +210,12 @@ struct Getter {
   std::string operator()(LogFormat Config::*m) const {
     return std::string(kFormats[static_cast<size_t>(config.*m)]);
   }
+  std::string operator()(Durability Config::*m) const {
+    return std::string(kDurabilities[static_cast<size_t>(config.*m)]);
+  }
+  std::string operator()(QueueDrop Limits::*m) const {
+    return std::string(kQueueDrops[static_cast<size_t>(config.limits.*m)]);
+  }
   std::string operator()(std::optional<Address> Config::*m) const {
     return config.*m ? FormatAddress(*(config.*m)) : "";
   }
@@ -192,6 +228,7 @@ struct Getter {
     return text;
   }
   std::string operator()(uint16_t Config::*m) const { return FormatNumber(config.*m, key.unit); }
+  std::string operator()(uint64_t Config::*m) const { return FormatNumber(config.*m, key.unit); }
   template <typename T>
   std::string operator()(T Limits::*m) const {
     const auto value = static_cast<uint64_t>(config.limits.*m);
@@ -208,6 +245,8 @@ struct Describer {
   }
   std::string operator()(LogLevel Config::*) const { return "trace, debug, info, warn or error"; }
   std::string operator()(LogFormat Config::*) const { return "text or json"; }
+  std::string operator()(Durability Config::*) const { return "fsync, os or memory"; }
+  std::string operator()(QueueDrop Limits::*) const { return "newest or oldest"; }
   std::string operator()(std::optional<Address> Config::*) const { return "ADDR:PORT, or empty"; }
   std::string operator()(std::vector<Listener> Config::*) const {
     return "listeners as tcp://HOST:PORT (tls://, ws:// and wss:// are not supported in this "

@@ -20,6 +20,7 @@ namespace skein::config {
 // Where a key's value lives; the alternative also says its type.
 using Field =
     std::variant<std::string Config::*, uint16_t Config::*, LogLevel Config::*, LogFormat Config::*,
+                 Durability Config::*, uint64_t Config::*, QueueDrop Limits::*,
                  std::optional<Address> Config::*, std::vector<Listener> Config::*,
                  uint16_t Limits::*, uint32_t Limits::*, uint64_t Limits::*, int64_t Limits::*>;
 

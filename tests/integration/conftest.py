@@ -12,9 +12,10 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 sys.path.append(str(HERE.parent / "conformance"))  # the raw client: mqtt_client, mqtt_wire
 os.environ.setdefault("CONFORMANCE_DEADLINE", os.environ.get("INTEGRATION_PATIENCE", "60"))
-pytest.register_assert_rewrite("mqtt_client")
+pytest.register_assert_rewrite("mqtt_client", "persistence")
 
 import client_driver  # noqa: E402  (the paths above are needed first)
+from persistence import Node  # noqa: E402
 from support.broker import Broker  # noqa: E402
 
 # Thousands of connections are made from here. The broker raises its own soft limit by itself, so it gets the original one.
@@ -52,6 +53,16 @@ def start_broker():
         except AssertionError as problem:
             problems.append(str(problem))
     assert not problems, "\n".join(problems)
+
+
+@pytest.fixture
+def node(tmp_path):
+    """A broker whose data directory stays while it is ended and started again."""
+    made = Node(tmp_path / "data").start()
+    yield made
+    made.close_clients()
+    if made.running:
+        made.running.stop()
 
 
 @pytest.fixture

@@ -101,13 +101,14 @@ class Broker:
         return self.process.pid if self.process else None
 
     @classmethod
-    def start(cls, shards=None, settings=None, arguments=(), environment=None, host="127.0.0.1"):
-        """Starts a broker listening on a free port of `host` and waits until it accepts connections."""
+    def start(cls, shards=None, settings=None, arguments=(), environment=None, host="127.0.0.1", data_dir=None, binary=None):
+        """Starts a broker listening on a free port of `host` and waits until it accepts connections. A `data_dir` of the
+        caller's stays when the broker has gone. `binary`: another program than $SKEINMQD."""
         external = external_address()
         if external:
             return cls(external)
         for attempt in range(3):
-            broker = cls._launch(shards, settings, arguments, environment, host)
+            broker = cls._launch(shards, settings, arguments, environment, host, data_dir, binary)
             try:
                 broker._wait_ready()
                 return broker
@@ -119,11 +120,11 @@ class Broker:
         raise BrokerError("unreachable")
 
     @classmethod
-    def _launch(cls, shards, settings, arguments, environment, host):
+    def _launch(cls, shards, settings, arguments, environment, host, data_dir, binary):
         port = free_port(host)
         folder = pathlib.Path(tempfile.mkdtemp(prefix="skeinmq-test-"))
         shown = f"[{host}]" if ":" in host else host
-        command = [program(), "--listen", f"tcp://{shown}:{port}", "--data-dir", str(folder / "data")]
+        command = [binary or program(), "--listen", f"tcp://{shown}:{port}", "--data-dir", str(data_dir or folder / "data")]
         if shards is not None:
             command += ["--shards", str(shards)]
         for key, value in (settings or {}).items():
@@ -195,6 +196,11 @@ class Broker:
         if self.process and self.process.poll() is None:
             self.process.kill()
             self.process.wait()
+
+    def discard(self):
+        """Ends the process at once and forgets its log."""
+        self.kill()
+        self._remove_folder()
 
     def _remove_folder(self):
         if self.folder and not os.environ.get("KEEP_BROKER_FOLDER"):

@@ -1,5 +1,6 @@
 #include "tests/unit/shard/harness.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "broker/base/check.h"
@@ -84,6 +85,13 @@ void Node::Start() {
   for (auto& core : cores_) {
     core->BeginTick(now_);
     core->Recover();
+  }
+  const bool mail = std::exchange(mail_runs, true);
+  Settle();
+  mail_runs = mail;
+  for (auto& core : cores_) {
+    core->BeginTick(now_);
+    core->FinishRecovery();
   }
 }
 
@@ -243,6 +251,13 @@ bool Node::Round() {
   return more;
 }
 
+// A real store wakes the shard for them.
+bool Node::PagesWait() const {
+  if (!disk_runs) return false;
+  return std::any_of(stores_.begin(), stores_.end(),
+                     [](const auto& store) { return store->has_pages(); });
+}
+
 void Node::Step() {
   Round();
   MoveMail();
@@ -254,7 +269,7 @@ void Node::Settle() {
   while (again) {
     SKEIN_CHECK(++rounds < kMaxRounds);
     const bool more = Round();
-    again = MoveMail() || (more && work_runs);
+    again = MoveMail() || (more && work_runs) || PagesWait();
   }
 }
 

@@ -74,6 +74,8 @@ class Node {
   void Advance(TimeMs ms);
   void Sneak(TimeMs ms) { now_ += ms; }  // no timer is looked at before the next event
   void CloseAll(mqtt::ReasonCode reason);
+  // Its disk is nearly full, or has room again.
+  void SetFull(bool full, ShardId shard = 0) { stores_[shard]->set_full(full); }
   // The process dies and a new one starts on the same disk.
   void Crash();
 
@@ -96,6 +98,7 @@ class Node {
   void SettleConnection(ShardId shard, Connection& connection);
   void TakeOutput(ShardId shard, Connection& connection, Link* link);
   bool MoveMail();
+  bool PagesWait() const;
   bool DeliverAll(ShardId from, ShardId to);
   void Adopt(ShardId shard, std::unique_ptr<MovedConnection> moved);
 

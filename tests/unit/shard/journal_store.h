@@ -31,6 +31,7 @@ class JournalStore final : public session::SessionStore {
 
   // The disk has written what was committed.
   void MakeDurable() { durable_ = committed_; }
+  bool has_pages() const { return !reads_.empty(); }
   void set_full(bool full) { full_ = full; }
   // The process died: what was not durable never happened.
   void Crash();

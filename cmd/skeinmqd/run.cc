@@ -1,0 +1,174 @@
+// skeinmqd: reads the configuration, wires the parts, waits for a signal. See run.h.
+//
+// The only place that knows every part. Threads: main waits for SIGTERM or SIGINT; the log writer
+// and the shards have threads of their own.
+#include "cmd/skeinmqd/run.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <iostream>
+#include <memory>
+#include <thread>
+
+#include "broker/auth/anonymous.h"
+#include "broker/net/socket.h"
+#include "broker/shard/broker.h"
+#include "cmd/skeinmqd/flags.h"
+#include "cmd/skeinmqd/logging.h"
+#include "cmd/skeinmqd/random.h"
+#include "storage/memory/retained_store.h"
+#include "storage/memory/session_store.h"
+#include "storage/rocksdb/store.h"
+
+extern char** environ;
+
+namespace {
+
+using skein::LogLevel;
+using skein::config::ExitCode;
+using skein::config::Options;
+
+// Blocks the stopping signals in this and every later thread; main takes them with sigwait().
+sigset_t BlockStopSignals() {
+  sigset_t stop;
+  sigemptyset(&stop);
+  sigaddset(&stop, SIGTERM);
+  sigaddset(&stop, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &stop, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  return stop;
+}
+
+skein::shard::BrokerOptions MakeBrokerOptions(const skein::config::Config& config) {
+  skein::shard::BrokerOptions options;
+  const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
+  options.shards = static_cast<skein::ShardId>(config.shards != 0 ? config.shards : cores);
+  options.limits = config.limits;
+  for (const skein::config::Listener& listener : config.listeners) {
+    options.listeners.push_back(
+        {{listener.address.host, listener.address.port},
+         {listener.name, listener.allow_anonymous, listener.max_connections}});
+  }
+  return options;
+}
+
+std::string_view Text(const absl::Status& status) {
+  return {status.message().data(), status.message().size()};
+}
+
+// What outlives the process, or its twin in memory.
+class Stores {
+ public:
+  absl::Status Open(const Options& options, skein::ShardId shards, skein::Logger* log,
+                    std::shared_ptr<rocksdb::FileSystem> file_system) {
+    const skein::config::Config& config = options.config;
+    if (config.data_dir.empty()) {
+      log->Log(
+          LogLevel::kWarn, "store.none",
+          {{"text", "data_dir is not set: sessions and retained messages end with the process"}});
+      memory_ = std::make_unique<skein::storage::MemoryRetainedStore>(config.limits);
+      return absl::OkStatus();
+    }
+    skein::storage::StoreOptions store;
+    store.database.data_dir = config.data_dir;
+    store.database.block_cache_bytes = config.storage_block_cache_bytes;
+    store.database.write_buffer_bytes = config.storage_write_buffer_bytes;
+    store.database.repair = options.repair;
+    store.database.file_system = std::move(file_system);
+    store.database.log = log;
+    store.shards = shards;
+    store.durability = static_cast<skein::storage::Durability>(config.durability);
+    store.checkpoint_bytes = config.storage_checkpoint_bytes;
+    store.disk_reserve_bytes = config.storage_reserve_bytes;
+    store.limits = config.limits;
+    absl::StatusOr<std::unique_ptr<skein::storage::Store>> opened =
+        skein::storage::Store::Open(store);
+    if (!opened.ok()) return opened.status();
+    disk_ = std::move(*opened);
+    return absl::OkStatus();
+  }
+
+  void Connect(skein::shard::BrokerPorts* ports) {
+    if (disk_ == nullptr) {
+      ports->retained = memory_.get();
+      ports->make_store = [](skein::ShardId, std::function<void()> wake) {
+        return std::make_unique<skein::storage::MemorySessionStore>(
+            skein::storage::MemorySessionStore::Durability::kAtCommit, std::move(wake));
+      };
+      return;
+    }
+    ports->retained = disk_->retained();
+    ports->make_store = [disk = disk_.get()](skein::ShardId shard, std::function<void()> wake) {
+      return disk->MakeSessionStore(shard, std::move(wake));
+    };
+  }
+
+  void Stop() {
+    if (disk_ != nullptr) disk_->Stop();
+  }
+
+ private:
+  std::unique_ptr<skein::storage::MemoryRetainedStore> memory_;
+  std::unique_ptr<skein::storage::Store> disk_;
+};
+
+int Run(const Options& options, const sigset_t& stop,
+        std::shared_ptr<rocksdb::FileSystem> file_system) {
+  const auto logger =
+      skein::config::MakeLogger(options.config.log_level, options.config.log_format, STDERR_FILENO);
+  logger->Log(LogLevel::kInfo, "broker.starting",
+              {{"version", skein::config::Version()}, {"node_id", options.config.node_id}});
+  for (const std::string& warning : options.warnings) {
+    logger->Log(LogLevel::kWarn, "config.warning", {{"text", warning}});
+  }
+
+  skein::net::RaiseFileLimit();
+  skein::shard::BrokerOptions broker_options = MakeBrokerOptions(options.config);
+  Stores stores;
+  if (const absl::Status opened =
+          stores.Open(options, broker_options.shards, logger.get(), std::move(file_system));
+      !opened.ok()) {
+    logger->Log(LogLevel::kError, "store.failed", {{"error", Text(opened)}});
+    return ExitCode::kExitRuntime;
+  }
+  if (options.repair) {
+    stores.Stop();
+    logger->Log(LogLevel::kInfo, "store.repaired", {{"data_dir", options.config.data_dir}});
+    return ExitCode::kExitOk;
+  }
+  skein::auth::AnonymousAuthenticator authenticator;
+  skein::shard::BrokerPorts ports;
+  stores.Connect(&ports);
+  ports.authenticator = &authenticator;
+  ports.log = logger.get();
+  ports.random = skein::RandomUint64;
+  skein::shard::Broker broker(std::move(broker_options), std::move(ports));
+  if (const absl::Status started = broker.Start(); !started.ok()) {
+    logger->Log(LogLevel::kError, "broker.failed", {{"error", Text(started)}});
+    return ExitCode::kExitRuntime;
+  }
+  for (const skein::net::Endpoint& endpoint : broker.endpoints()) {
+    logger->Log(LogLevel::kInfo, "listener.ready", {{"url", endpoint.ToString()}});
+  }
+
+  int signal_number = 0;
+  sigwait(&stop, &signal_number);
+  logger->Log(LogLevel::kInfo, "broker.stopping", {{"signal", signal_number}});
+  broker.Stop();
+  stores.Stop();
+  logger->Log(LogLevel::kInfo, "broker.stopped");
+  return ExitCode::kExitOk;
+}
+
+}  // namespace
+
+int skein::RunSkeinmqd(int argc, char** argv, std::shared_ptr<rocksdb::FileSystem> file_system) {
+  Options options;
+  if (const auto code =
+          skein::config::ParseCommandLine(argc, argv, environ, std::cout, std::cerr, &options)) {
+    return *code;
+  }
+  return Run(options, BlockStopSignals(), std::move(file_system));
+}

@@ -1,0 +1,272 @@
+// What every retained store must do, whatever it keeps its messages in.
+//
+// Purpose: a typed test suite. A type has a constructor that takes Limits, store(), and Put(),
+// which also does what else is needed for the message to be kept. Thread: the test's, where no
+// others are started.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <map>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "broker/base/limits.h"
+#include "broker/routing/topic.h"
+#include "broker/shard/retained_store.h"
+#include "tests/unit/routing/random_topics.h"
+#include "tests/unit/storage/retained_tools.h"
+
+namespace skein::storage {
+
+using PutResult = shard::RetainedStore::PutResult;
+
+template <typename Node>
+class RetainedSuite : public testing::Test {};
+TYPED_TEST_SUITE_P(RetainedSuite);
+
+TYPED_TEST_P(RetainedSuite, StoresReplacesRemoves) {
+  TypeParam node{Limits()};
+  shard::RetainedStore& store = node.store();
+  EXPECT_EQ(node.Put(Make("a/b", "1")), PutResult::kStored);
+  EXPECT_EQ(node.Put(Make("a/c", "2")), PutResult::kStored);
+  EXPECT_EQ(node.Put(Make("a/b", "3")), PutResult::kStored);
+  EXPECT_EQ(ReadAll(&store, "a/+"), (Strings{"a/b=3", "a/c=2"}));
+  EXPECT_EQ(store.stats().messages, 2u);
+  EXPECT_EQ(store.stats().bytes, Make("a/b", "3")->cost() + Make("a/c", "2")->cost());
+  EXPECT_EQ(node.Put(Make("a/b", "")), PutResult::kRemoved);
+  EXPECT_EQ(node.Put(Make("never", "")), PutResult::kRemoved);
+  EXPECT_EQ(ReadAll(&store, "#"), (Strings{"a/c=2"}));
+  node.Put(Make("a/c", ""));
+  EXPECT_EQ(store.stats().messages, 0u);
+  EXPECT_EQ(store.stats().bytes, 0u);
+  EXPECT_EQ(store.stats().refused, 0u);
+}
+
+TYPED_TEST_P(RetainedSuite, RefusesMoreMessagesThanAllowed) {
+  Limits limits;
+  limits.max_retained_messages = 2;
+  TypeParam node(limits);
+  shard::RetainedStore& store = node.store();
+  EXPECT_EQ(node.Put(Make("a", "1")), PutResult::kStored);
+  EXPECT_EQ(node.Put(Make("b", "1")), PutResult::kStored);
+  EXPECT_EQ(node.Put(Make("c", "1")), PutResult::kFull);
+  EXPECT_EQ(node.Put(Make("a", "a longer one")), PutResult::kStored);
+  EXPECT_EQ(node.Put(Make("c", "")), PutResult::kRemoved);
+  EXPECT_EQ(node.Put(Make("b", "")), PutResult::kRemoved);
+  EXPECT_EQ(node.Put(Make("c", "1")), PutResult::kStored);
+  EXPECT_EQ(ReadAll(&store, "#"), (Strings{"a=a longer one", "c=1"}));
+  EXPECT_EQ(store.stats().refused, 1u);
+}
+
+TYPED_TEST_P(RetainedSuite, RefusesMoreBytesThanAllowed) {
+  const std::string payload(1'000, 'x');
+  Limits limits;
+  limits.max_retained_bytes = 2 * Make("a", payload)->cost();
+  TypeParam node(limits);
+  shard::RetainedStore& store = node.store();
+  EXPECT_EQ(node.Put(Make("a", payload)), PutResult::kStored);
+  EXPECT_EQ(node.Put(Make("b", payload)), PutResult::kStored);
+  EXPECT_EQ(store.stats().bytes, limits.max_retained_bytes);
+  EXPECT_EQ(node.Put(Make("c", "1")), PutResult::kFull);
+  EXPECT_EQ(node.Put(Make("a", payload + "x")), PutResult::kFull);
+  EXPECT_EQ(ReadAll(&store, "a"), (Strings{"a=" + payload})) << "the one before is kept";
+  std::string other = payload;
+  other[0] = 'y';
+  EXPECT_EQ(node.Put(Make("a", other)), PutResult::kStored);
+  EXPECT_EQ(node.Put(Make("a", "short")), PutResult::kStored);
+  EXPECT_EQ(node.Put(Make("c", "1")), PutResult::kStored);
+  EXPECT_LE(store.stats().bytes, limits.max_retained_bytes);
+  EXPECT_EQ(store.stats().refused, 2u);
+}
+
+TYPED_TEST_P(RetainedSuite, SkipsAndSweepsExpiredMessages) {
+  TypeParam node{Limits()};
+  shard::RetainedStore& store = node.store();
+  for (int i = 0; i < 10; ++i)
+    node.Put(Make("old/" + std::to_string(i), "1", 1));
+  node.Put(Make("new", "1", 100));
+  node.Put(Make("ever", "1"));
+  node.Put(Make("old/0", "renewed"));
+  EXPECT_EQ(ReadAll(&store, "#", 999).size(), 12u);
+  EXPECT_EQ(ReadAll(&store, "#", 1'000), (Strings{"ever=1", "new=1", "old/0=renewed"}));
+  store.Sweep(999, 100);
+  EXPECT_EQ(store.stats().messages, 12u);
+  store.Sweep(1'000, 4);
+  EXPECT_EQ(store.stats().messages, 8u);
+  store.Sweep(1'000, 100);
+  EXPECT_EQ(store.stats().messages, 3u);
+  node.Put(Make("new", ""));
+  store.Sweep(1'000'000, 100);
+  EXPECT_EQ(ReadAll(&store, "#", 1'000'000), (Strings{"ever=1", "old/0=renewed"}));
+}
+
+TYPED_TEST_P(RetainedSuite, ReadsInBoundedPieces) {
+  TypeParam node{Limits()};
+  shard::RetainedStore& store = node.store();
+  constexpr size_t kTopics = 5 * kManyTopics;
+  for (size_t i = 0; i < kTopics; ++i)
+    node.Put(Make("t/" + std::to_string(i) + "/x", "1", 1));
+  size_t calls = 0;
+  EXPECT_EQ(ReadAll(&store, "t/#", 0, 100, &calls).size(), kTopics);
+  EXPECT_GE(calls, kTopics / 100);
+  // Nothing to find costs calls, not one long one.
+  EXPECT_EQ(ReadAll(&store, "t/+/y", 0, 100, &calls).size(), 0u);
+  EXPECT_GE(calls, 3u);
+  EXPECT_EQ(ReadAll(&store, "t/#", 5'000, 100, &calls).size(), 0u);
+  EXPECT_GE(calls, 3u);
+  EXPECT_EQ(ReadAll(&store, "t/7/x", 0, 100, &calls).size(), 1u);
+  EXPECT_EQ(calls, 1u);
+}
+
+TYPED_TEST_P(RetainedSuite, TheCursorHoldsWhenTopicsComeAndGo) {
+  TypeParam node{Limits()};
+  shard::RetainedStore& store = node.store();
+  for (const char* topic : {"a", "b", "c", "d"})
+    node.Put(Make(topic, "1"));
+  WakeCount wakes;
+  const auto reader = store.Open("#", wakes.Callback());
+  std::vector<MessagePtr> out;
+  while (out.size() < 2)
+    ReadSome(reader.get(), &wakes, 0, 2 - out.size(), &out);
+  node.Put(Make("c", ""));
+  node.Put(Make("aa", "1"));
+  ReadRest(reader.get(), &wakes, 0, 10, &out);
+  Strings topics;
+  for (const MessagePtr& message : out)
+    topics.emplace_back(message->topic());
+  EXPECT_EQ(topics, (Strings{"a", "b", "d"}));
+}
+
+TYPED_TEST_P(RetainedSuite, TopicsWithADollarAreOnlyFoundByName) {
+  TypeParam node{Limits()};
+  shard::RetainedStore& store = node.store();
+  for (const char* topic : {"$SYS/a", "$SYS/b", "$", "a", "/a", "~"})
+    node.Put(Make(topic, "1"));
+  EXPECT_EQ(ReadAll(&store, "#"), (Strings{"/a=1", "a=1", "~=1"}));
+  EXPECT_EQ(ReadAll(&store, "+/#"), (Strings{"/a=1", "a=1", "~=1"}));
+  EXPECT_EQ(ReadAll(&store, "+/a"), (Strings{"/a=1"}));
+  EXPECT_EQ(ReadAll(&store, "$SYS/#"), (Strings{"$SYS/a=1", "$SYS/b=1"}));
+  EXPECT_EQ(ReadAll(&store, "$SYS/+"), (Strings{"$SYS/a=1", "$SYS/b=1"}));
+  EXPECT_EQ(ReadAll(&store, "$"), (Strings{"$=1"}));
+}
+
+TYPED_TEST_P(RetainedSuite, WhatIsReplacedDuringAReadIsNotGivenOutAnyMore) {
+  TypeParam node{Limits()};
+  shard::RetainedStore& store = node.store();
+  for (const char* topic : {"a", "b", "c", "d"})
+    node.Put(Make(topic, "old"));
+  WakeCount wakes;
+  const auto reader = store.Open("#", wakes.Callback());
+  std::vector<MessagePtr> out;
+  while (out.empty())
+    ReadSome(reader.get(), &wakes, 0, 1, &out);
+  node.Put(Make("b", "new"));
+  node.Put(Make("c", ""));
+  node.Put(Make("d", "new"));
+  ReadRest(reader.get(), &wakes, 0, 10, &out);
+  EXPECT_EQ(Texts(out), (Strings{"a=old", "b=new", "d=new"}));
+}
+
+TYPED_TEST_P(RetainedSuite, AReaderMayEndEarly) {
+  TypeParam node{Limits()};
+  shard::RetainedStore& store = node.store();
+  for (int i = 0; i < 1'000; ++i)
+    node.Put(Make("t/" + std::to_string(i), std::string(1'000, 'x')));
+  for (int i = 0; i < 100; ++i) {
+    WakeCount wakes;
+    const auto reader = store.Open("t/+", wakes.Callback());
+    std::vector<MessagePtr> out;
+    for (int call = 0; call < i % 4; ++call)
+      reader->Read(0, 16, &out);
+  }
+  EXPECT_EQ(ReadAll(&store, "t/#").size(), 1'000u);
+}
+
+TYPED_TEST_P(RetainedSuite, AgreesWithTheReference) {
+  for (uint64_t seed = 1; seed <= 5; ++seed) {
+    routing::RandomTopics random(seed);
+    TypeParam node{Limits()};
+    shard::RetainedStore& store = node.store();
+    std::map<std::string, std::string> naive;
+    for (int step = 0; step < 2'000; ++step) {
+      const std::string topic = random.Topic();
+      const std::string payload = random.Below(3) == 0 ? "" : std::to_string(step);
+      node.Put(Make(topic, payload));
+      naive.erase(topic);
+      if (!payload.empty()) naive[topic] = payload;
+      const std::string filter = random.Filter();
+      Strings expected;
+      for (const auto& [name, value] : naive) {
+        if (routing::TopicMatchesFilter(name, filter)) expected.push_back(name + "=" + value);
+      }
+      Strings got = ReadAll(&store, filter, 0, 1 + random.Below(5));
+      std::sort(got.begin(), got.end());
+      std::sort(expected.begin(), expected.end());
+      ASSERT_EQ(got, expected) << "seed " << seed << " filter " << filter;
+      ASSERT_EQ(store.stats().messages, naive.size());
+    }
+  }
+}
+
+TYPED_TEST_P(RetainedSuite, ServesSeveralThreads) {
+  Limits limits;
+  limits.max_retained_messages = 300;
+  TypeParam node(limits);
+  shard::RetainedStore& store = node.store();
+  std::atomic<int> writers{2};
+  std::atomic<bool> wrong{false};
+  const auto write = [&](int id) {
+    for (int i = 0; i < 4'000; ++i) {
+      const std::string topic = "w" + std::to_string(id) + "/" + std::to_string(i % 200);
+      node.Put(Make(topic, i % 7 == 0 ? "" : topic, i % 3 == 0 ? 1 : Message::kNoExpiry));
+    }
+    --writers;
+  };
+  const auto read = [&] {
+    while (writers > 0) {
+      WakeCount wakes;
+      const auto reader = store.Open("+/#", wakes.Callback());
+      std::vector<MessagePtr> out;
+      ReadRest(reader.get(), &wakes, 0, 16, &out);
+      std::set<std::string_view> topics;
+      for (const MessagePtr& message : out) {
+        if (message->payload() != message->topic()) wrong = true;
+        if (!topics.insert(message->topic()).second) wrong = true;
+      }
+    }
+  };
+  const auto sweep = [&] {
+    while (writers > 0)
+      store.Sweep(2'000, 8);
+  };
+  {
+    std::vector<std::jthread> threads;
+    for (int id = 0; id < 2; ++id)
+      threads.emplace_back(write, id);
+    threads.emplace_back(read);
+    threads.emplace_back(sweep);
+  }
+  EXPECT_FALSE(wrong);
+  EXPECT_LE(store.stats().messages, 300u);
+  store.Sweep(2'000, 10'000);
+  const size_t messages = ReadAll(&store, "#", 2'000, 50).size();
+  EXPECT_EQ(messages, store.stats().messages);
+  for (const std::string& row : ReadAll(&store, "#", 0, 50)) {
+    node.Put(Make(row.substr(0, row.find('=')), ""));
+  }
+  EXPECT_EQ(store.stats().bytes, 0u);
+}
+
+REGISTER_TYPED_TEST_SUITE_P(RetainedSuite, StoresReplacesRemoves, RefusesMoreMessagesThanAllowed,
+                            RefusesMoreBytesThanAllowed, SkipsAndSweepsExpiredMessages,
+                            ReadsInBoundedPieces, TheCursorHoldsWhenTopicsComeAndGo,
+                            TopicsWithADollarAreOnlyFoundByName,
+                            WhatIsReplacedDuringAReadIsNotGivenOutAnyMore, AReaderMayEndEarly,
+                            AgreesWithTheReference, ServesSeveralThreads);
+
+}  // namespace skein::storage
