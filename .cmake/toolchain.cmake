@@ -30,6 +30,7 @@ endif()
 
 # Sanitizers go on everything that is compiled here, tests included.
 if(SKEIN_SANITIZE)
+  set(CMAKE_CXX_FLAGS_RELEASE "-O1 -g1 -DNDEBUG") # compiles faster, and reports read better
   add_compile_options(-fsanitize=${SKEIN_SANITIZE} -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${SKEIN_SANITIZE})
   if(SKEIN_SANITIZE MATCHES "undefined")

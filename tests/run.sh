@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # Builds and runs the tests. The last line is the sum: "N passed, N failed".
 #
-# Usage: tests/run.sh [--quick | --fuzz SECONDS | --bench]
+# Usage: tests/run.sh [--quick | --all | --fuzz SECONDS | --bench]
 #
-#   (nothing)        unit, fuzz corpora, tidy, conformance and integration; then the same under ASan+UBSan, and under TSan
+#   (nothing)        unit, fuzz corpora, tidy, conformance and integration; then under ASan+UBSan, and under TSan, all unit
+#                    tests and what of the rest is likely to find something there
+#   --all            the same, and everything under the sanitizers, slow tests included
 #   --quick          unit, fuzz corpora, tidy and conformance of the release build only
 #   --fuzz SECONDS   run each fuzz target for so long, starting from its kept corpus
 #   --bench          compare with Debian's mosquitto
@@ -121,7 +123,7 @@ run_fuzzers() { # SECONDS
 mode=full
 case ${1-} in
   "") ;;
-  --quick | --bench) mode=${1#--} ;;
+  --quick | --all | --bench) mode=${1#--} ;;
   --fuzz)
     mode=fuzz
     [[ ${2-} =~ ^[0-9]+$ ]] || {
@@ -161,12 +163,20 @@ case $mode in
     step "docs/conformance.md is up to date" - "$python" "$root/tests/conformance/report.py" --check \
       "$results/release-conformance.xml"
     test_integration release
-    # One packet after the other finds memory errors, not races: conformance runs under ASan only.
+    # Hostile bytes and restarts for memory errors; several shards and the disk's threads for races.
     test_units asan-ubsan -LE tidy
     test_conformance asan-ubsan
-    test_integration asan-ubsan -m "not slow"
+    test_integration asan-ubsan -m "not slow" -k "bad or persistence or data_directory or process or crash"
     test_units tsan -LE tidy
-    test_integration tsan -m "not slow"
+    test_integration tsan -m "not slow" -k "shards or persistence or cross or crash"
+    ;;
+  all)
+    step "clients" - "$root/tests/integration/setup_clients.sh" "$root/build"
+    for preset in release asan-ubsan tsan; do
+      test_units "$preset"
+      test_conformance "$preset"
+      test_integration "$preset"
+    done
     ;;
 esac
 finish

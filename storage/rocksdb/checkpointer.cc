@@ -42,8 +42,13 @@ void Checkpointer::Write(rocksdb::WriteBatch* batch) {
   batch->Clear();
 }
 
+// Also after housekeeping alone: only a checkpoint deletes what it found.
+bool Checkpointer::dirty() const {
+  return frame_bytes_ > 0 || states_->dirty_bytes() > 0;
+}
+
 bool Checkpointer::due() const {
-  return frame_bytes_ >= bytes_ || (dirty() && states_->dirty_bytes() >= bytes_);
+  return frame_bytes_ >= bytes_ || states_->dirty_bytes() >= bytes_;
 }
 
 void Checkpointer::Run() {

@@ -40,7 +40,7 @@ class Checkpointer {
 
   bool due() const;
   // There is something to write.
-  bool dirty() const { return frame_bytes_ > 0; }
+  bool dirty() const;
 
   // Makes a checkpoint; its flush goes on in the background.
   void Run();

@@ -22,10 +22,14 @@ namespace skein::storage {
 namespace {
 
 constexpr size_t kSweepSteps = 256;  // after each commit, and at a time when idle
+constexpr int kQuietSeconds = 10;    // without a commit
 constexpr size_t kExpiredASecond = 1'000;
 // What follows from several commits is written together, the more the cheaper, unless a page waits
 // for it.
 constexpr size_t kMaxStateBatch = size_t{2} << 20;
+// Records of a shard that count as durable before they are written (Durability::kMemory);
+// publishers of more wait for their acknowledgements.
+constexpr session::Lsn kMaxAhead = 65'536;
 
 rocksdb::Slice AsSlice(const Key& key) {
   return {key.view().data(), key.view().size()};
@@ -60,8 +64,9 @@ void Committer::Stop() {
 }
 
 void Committer::HandedOver(ShardId shard, session::Lsn last) {
-  // Nothing is promised but that a clean stop keeps it.
-  if (durability_ == Durability::kMemory) (*parts_.links)[shard]->set_durable(last);
+  // Nothing is promised but that a clean stop keeps it; yet what waits in memory has a bound.
+  if (durability_ == Durability::kMemory && last - staging_.taken(shard) < kMaxAhead)
+    (*parts_.links)[shard]->set_durable(last);
   signal_.Raise();
 }
 
@@ -153,7 +158,7 @@ void Committer::PublishDurable() {
   for (size_t shard = 0; shard < taken_.size(); ++shard) {
     if (taken_[shard].records.empty()) continue;
     ShardLink& link = *(*parts_.links)[shard];
-    if (durability_ != Durability::kMemory) link.set_durable(taken_[shard].next() - 1);
+    link.set_durable(taken_[shard].next() - 1);
     link.Wake();
   }
 }
@@ -214,6 +219,12 @@ void Committer::EverySecond() {
     records_ = 0;
     if (log_batch_.Count() > 0) WriteLog();
   }
+  // A node that has become quiet makes its checkpoint: garbage goes, and a start replays nothing.
+  const uint64_t commits = parts_.stats->commits.load(std::memory_order_relaxed);
+  quiet_seconds_ = commits == commits_seen_ ? quiet_seconds_ + 1 : 0;
+  commits_seen_ = commits;
+  const bool due = quiet_seconds_ > 0 && quiet_seconds_ % kQuietSeconds == 0;
+  if (due && parts_.checkpointer->dirty()) parts_.checkpointer->Run();
   if (parts_.disk == nullptr) return;
   parts_.disk->Check();
   // Only a checkpoint gives back what left the queues.

@@ -105,6 +105,8 @@ class Committer {
   std::string value_;
   uint64_t records_ = 0;
   Clock::time_point next_second_{};
+  int quiet_seconds_ = 0;      // since the last commit
+  uint64_t commits_seen_ = 0;  // a second ago
 };
 
 }  // namespace skein::storage

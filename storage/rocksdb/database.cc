@@ -20,8 +20,6 @@ rocksdb::DBOptions MakeDbOptions(const DatabaseOptions& options, rocksdb::Env* e
   db.create_missing_column_families = true;
   // One flush of all families is one consistent cut, also of what has no write-ahead log.
   db.atomic_flush = true;
-  // ~Database() flushes, unless it is abandoned.
-  db.avoid_flush_during_shutdown = true;
   // The log's tail has been judged by CheckWal(): whatever is wrong in it now is an error.
   db.wal_recovery_mode = rocksdb::WALRecoveryMode::kAbsoluteConsistency;
   db.recycle_log_file_num = 0;
@@ -66,9 +64,9 @@ bool IsDamage(const rocksdb::Status& status) {
 
 absl::Status Explain(const rocksdb::Status& status, const std::string& path) {
   if (IsDamage(status)) {
-    return absl::DataLossError(absl::StrCat("the database ", path, " is damaged: ",
-                                            status.ToString(), "; restore a backup, or run ",
-                                            "skeinmqd --repair, which keeps what it drops"));
+    return absl::DataLossError(absl::StrCat(
+        "the database ", path, " is damaged: ", status.ToString(), "; restore a backup, or run ",
+        "skeinmqd --repair, which keeps what it drops"));
   }
   return absl::UnavailableError(
       absl::StrCat("cannot open the database ", path, ": ", status.ToString()));
@@ -113,7 +111,8 @@ class Opening {
   const std::vector<rocksdb::ColumnFamilyHandle*>& handles() const { return handles_; }
 
  private:
-  // Where CURRENT is missing RocksDB would make a new database and delete the tables of the old one.
+  // Where CURRENT is missing RocksDB would make a new database and delete the tables of the old
+  // one.
   rocksdb::Status Look() {
     std::vector<std::string> names;
     rocksdb::Status listed = options_.env->GetChildren(path_, &names);

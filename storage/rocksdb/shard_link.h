@@ -22,7 +22,12 @@ class ShardLink {
   // All records up to this one are durable; can be read from the state.
   session::Lsn durable() const { return durable_.load(std::memory_order_acquire); }
   session::Lsn applied() const { return applied_.load(std::memory_order_acquire); }
-  void set_durable(session::Lsn lsn) { durable_.store(lsn, std::memory_order_release); }
+  // Never goes back.
+  void set_durable(session::Lsn lsn) {
+    session::Lsn known = durable_.load(std::memory_order_relaxed);
+    while (known < lsn && !durable_.compare_exchange_weak(known, lsn, std::memory_order_release)) {
+    }
+  }
   void set_applied(session::Lsn lsn) { applied_.store(lsn, std::memory_order_release); }
 
   void set_wake(std::function<void()> wake) { wake_ = std::move(wake); }

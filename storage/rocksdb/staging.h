@@ -34,6 +34,9 @@ class Staging {
   // The Enqueued record will not be written. False: it has been taken.
   bool Cancel(ShardId shard, session::Lsn lsn);
 
+  // The shard's records below this one were taken.
+  session::Lsn taken(ShardId shard) const { return taken_[shard].load(std::memory_order_relaxed); }
+
   // Moves what can be written now into *taken, a batch a shard, which were empty. False: nothing.
   bool Take(std::vector<StagedBatch>* taken);
 

@@ -3,7 +3,7 @@
 import pytest
 
 import mqtt_wire as wire
-from mqtt_client import Client
+from mqtt_client import Client, sentinel_at
 from support.broker import Broker
 
 LASTING = [(wire.SESSION_EXPIRY, 1000)]
@@ -22,6 +22,7 @@ class Node:
         """Starts it, or starts it again, with these arguments from now on."""
         self.arguments.update(arguments)
         self.running = Broker.start(data_dir=self.data_dir, **self.arguments)
+        sentinel_at.cache_clear()  # another broker may have had this port
         return self
 
     def end(self, how):

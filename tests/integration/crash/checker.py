@@ -10,7 +10,14 @@ The kinds of violations, by the promise they break:
     retained      what is retained is older than the last acknowledged write, or was never written
     will          a will fired twice, too early, not at all, or although it must not
 
-and those that the clients report themselves (`History.problem`), such as `session`: a durable session was gone.
+and those that the clients report themselves (`History.problem`):
+
+    session       a durable session was gone
+    identifier    a packet identifier was used for a second message before the first one was finished
+    window        more messages under way than the Receive Maximum allows
+    refused       the broker refused what it should take
+    broker        the broker did not start, stop or answer
+    stuck         nothing goes on any more
 """
 
 import functools

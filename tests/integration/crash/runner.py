@@ -74,15 +74,15 @@ async def live(options, life, result, say):
     broker = make_broker(options, folder, rng)
     world = World(broker, rng, options)
     try:
-        await world.begin()
+        result.violations = await world.begin()
         for _ in range(min(ROUNDS_A_FOLDER, options.rounds - result.rounds)):
+            if result.violations:
+                break
             result.violations = await world.round()
             result.rounds += 1
             say(f"round {result.rounds}: {world.kills} kills on this folder, {len(world.history.publishes)} messages, "
                 f"{len(result.violations)} violations")
-            if result.violations:
-                break
-        else:
+        if not result.violations:
             await world.end()
     finally:
         result.add(world)

@@ -15,7 +15,8 @@ from crash.payload import read_payload
 from crash.publisher import Publisher
 from crash.subscriber import FENCE_TOPIC
 from mqtt_client import Client as Prober
-from support.broker import BrokerError
+from mqtt_client import sentinel_at
+from mqtt_client import sentinel_at
 
 POLL_SECONDS = 0.005
 
@@ -49,6 +50,14 @@ class World:
     # --- life ----------------------------------------------------------------------------------------------------------
 
     async def begin(self):
+        """Returns the violations."""
+        try:
+            await self.settle_in()
+        except (Stuck, AssertionError) as error:
+            self.history.problem("broker", str(error))
+        return check(self.history, drained=False)
+
+    async def settle_in(self):
         await self.start_broker()
         for subscriber in self.subscribers:
             subscriber.start()
@@ -71,6 +80,7 @@ class World:
     async def start_broker(self):
         begun = time.monotonic()
         self.address = await self.outside(self.broker.start)
+        sentinel_at.cache_clear()  # another broker may have had this port
         self.recovery_seconds.append(time.monotonic() - begun)
         await self.probe()
         self.killed_at = None
@@ -98,6 +108,7 @@ class World:
         self.history.probed(begun, found)
 
     def read_retained(self):
+        sentinel_at.cache_clear()  # a port can come back with another data directory behind it
         prober = Prober(self.address, 5).handshake("")
         found = {topic: read_payload(message.payload) for topic, message in prober.retained("r/#").items()}
         prober.close()
@@ -111,8 +122,9 @@ class World:
             await self.play()
         except Stuck as stuck:
             self.history.problem("stuck", str(stuck))
-        except BrokerError as error:  # it did not start, or did not stop
+        except AssertionError as error:  # it did not start or stop, or did not answer the prober
             self.history.problem("broker", str(error))
+            return check(self.history, drained=False)
         return check(self.history)
 
     async def play(self):

@@ -74,8 +74,8 @@ TEST(Database, FlushesAllFamiliesTogether) {
   std::vector<rocksdb::LiveFileMetaData> tables;
   const absl::Time deadline = absl::Now() + absl::Minutes(1);
   for (int i = 0; tables.empty() && absl::Now() < deadline; ++i) {
-    const std::string key = std::to_string(i);
-    ASSERT_TRUE(Put(database.get(), Family::kQueue, key, std::string(10'000, 'q'), false, false).ok());
+    const std::string entry(10'000, 'q');
+    ASSERT_TRUE(Put(database.get(), Family::kQueue, std::to_string(i), entry, false, false).ok());
     database->db()->GetLiveFilesMetaData(&tables);
   }
   ASSERT_FALSE(tables.empty());
@@ -200,7 +200,7 @@ TEST_F(DamagedDatabase, WithADamagedBlock) {
 TEST_F(DamagedDatabase, WithoutCurrent) {
   std::filesystem::remove(temp_ / "db/CURRENT");
   Refuses("CURRENT is missing");
-  EXPECT_EQ(ReadAll(table_).empty(), false);
+  EXPECT_TRUE(std::filesystem::exists(table_));
   EXPECT_EQ(Repair(), "value");
 }
 
