@@ -85,7 +85,8 @@ absl::Status PartitionStates::LoadNumbers(session::PartitionId partition) {
   }
   const rocksdb::Status status = ended->status().ok() ? live->status() : ended->status();
   if (status.ok()) return absl::OkStatus();
-  return absl::DataLossError("reading the session numbers: " + status.ToString());
+  return absl::DataLossError("reading the session numbers: " + status.ToString() +
+                             "; restore a backup, or run skeinmqd --repair");
 }
 
 PartitionStates::Position PartitionStates::applied(session::PartitionId partition) const {

@@ -67,7 +67,8 @@ absl::Status RocksRetainedStore::Load() {
     Insert(key, index_.try_emplace(Hash(key)).first, *message);
   }
   if (each->status().ok()) return absl::OkStatus();
-  return absl::DataLossError("reading retained messages: " + each->status().ToString());
+  return absl::DataLossError("reading retained messages: " + each->status().ToString() +
+                             "; restore a backup, or run skeinmqd --repair");
 }
 
 uint64_t RocksRetainedStore::Hash(std::string_view key) const {

@@ -160,7 +160,8 @@ void Script::Publish(ClientModel* client) {
 
 void Script::Rubbish(ClientModel* client) {
   client->NotStrict();
-  const size_t size = std::min<size_t>(Byte() % 24, bytes_.size());
+  const size_t wished = Byte() % 24;
+  const size_t size = std::min(wished, bytes_.size());
   const std::string bytes(bytes_.substr(0, size));
   bytes_.remove_prefix(size);
   Send(*client, bytes);

@@ -30,7 +30,10 @@ def test_a_will_fires_when_the_broker_was_killed(node):
     watch(node)
     join_with_will(node, "c")
     node.again("kill")
-    watch(node).take(topic="w/c", payload=b"c")
+    watcher = watch(node)
+    watcher.take(topic="w/c", payload=b"c")
+    watcher.barrier()
+    node.settle()
     node.again("kill")
     watch(node).barrier()
 

@@ -159,7 +159,7 @@ def check_order(history):
         seen, last = set(), {}
         for item in deliveries:
             key, stream = (item.publisher, item.sequence), (item.publisher, item.topic)
-            if key in seen or item.qos == 0 or not subscribed_before(history.publishes.get(key), sessions[session]):
+            if key in seen or item.qos == 0 or not subscribed_before(history.publishes.get(key), sessions[session], item.at):
                 continue
             seen.add(key)
             if item.sequence < last.get(stream, 0):
@@ -169,8 +169,11 @@ def check_order(history):
     return found
 
 
-def subscribed_before(message, subscriptions):
-    return message is not None and any(item.since < message.sent and matches(item.filter, message.topic) for item in subscriptions)
+def subscribed_before(message, subscriptions, at):
+    """Whether a subscription that was there before the message was sent is still there when it comes, at `at`."""
+    return message is not None and any(
+        item.since < message.sent and (item.left is None or at < item.left) and matches(item.filter, message.topic)
+        for item in subscriptions)
 
 
 def check_retained(history):

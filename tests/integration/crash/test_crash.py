@@ -5,6 +5,7 @@ $CRASH_ROUNDS and $CRASH_SEED change the number of rounds and the seed, which a 
 
 import os
 import random
+import shutil
 
 import pytest
 
@@ -36,8 +37,9 @@ def test_nothing_is_lost_from_the_page_cache_either():
 @pytest.mark.slow
 def test_the_test_finds_what_memory_forgets():
     """The same with a broker that promises without a disk: it must be found out."""
-    result = run(Options(rounds=3, seed=SEED, messages=600, durability="memory", patience=3))
-    assert result.violations, report(result)
+    result = run(Options(rounds=3, seed=SEED, messages=600, durability="memory", patience=10))
+    assert set(result.kinds()) - {"stuck", "broker"}, report(result)
+    shutil.rmtree(result.folder)
 
 
 @pytest.mark.slow
@@ -46,8 +48,9 @@ def test_the_test_finds_what_memory_forgets():
     (liars.Impolite, "will"), (liars.Forgetful, "session"),
 ])
 def test_a_broken_promise_is_found(lie, kind):
-    result = run(Options(rounds=3, seed=SEED, messages=500, kills=0, lie=lie, patience=3))
+    result = run(Options(rounds=3, seed=SEED, messages=500, kills=0, lie=lie, patience=10))
     assert result.kinds()[kind], report(result)
+    shutil.rmtree(result.folder)
 
 
 @pytest.mark.slow
@@ -64,5 +67,6 @@ def test_nothing_is_lost_in_a_power_cut():
 
 @pytest.mark.slow
 def test_the_test_finds_a_missing_fsync():
-    result = run(Options(rounds=5, seed=SEED, messages=600, power_cut=True, durability="os", patience=3))
-    assert result.violations, report(result)
+    result = run(Options(rounds=5, seed=SEED, messages=600, power_cut=True, durability="os", patience=10))
+    assert set(result.kinds()) - {"stuck"}, report(result)
+    shutil.rmtree(result.folder)

@@ -31,7 +31,8 @@ TEST(KeysTest, SortAsTheirNumbers) {
 }
 
 TEST(KeysTest, WhatWasPutInComesOut) {
-  const auto state = ParseStateKey(SubscriptionKey({9, 77}, "x/#"));
+  const auto key = SubscriptionKey({9, 77}, "x/#");
+  const auto state = ParseStateKey(key);
   ASSERT_TRUE(state.has_value());
   EXPECT_EQ(state->number, 77u);
   EXPECT_EQ(state->rest, "x/#");

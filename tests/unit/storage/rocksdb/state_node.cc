@@ -169,7 +169,8 @@ std::map<std::string, std::string> StateNode::Family(storage::Family family,
   std::map<std::string, std::string> content;
   const std::unique_ptr<rocksdb::Iterator> each(
       database_->db()->NewIterator(rocksdb::ReadOptions(), database_->family(family)));
-  const rocksdb::Slice start(prefix.data(), prefix.size());
+  // An empty string_view may have no address, which a Slice must have.
+  const rocksdb::Slice start = prefix.empty() ? "" : rocksdb::Slice(prefix.data(), prefix.size());
   for (each->Seek(start); each->Valid() && each->key().starts_with(start); each->Next()) {
     content.emplace(each->key().ToString(), each->value().ToString());
   }
