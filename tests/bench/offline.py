@@ -136,6 +136,12 @@ class Broker:
                 return int(line.split()[1]) * 1024
         return 0
 
+    def peak(self):
+        for line in open(f"/proc/{self.process.pid}/status"):
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+        return 0
+
     def cpu(self):
         fields = open(f"/proc/{self.process.pid}/stat").read().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
@@ -234,7 +240,7 @@ def bench_publishers(options, broker, out):
     for publishers, count in ((1, 2000), (100, 50_000), (1000, 100_000)):
         report = publish(options, broker, "one", publishers, count // (4 if options.quick else 1), 64, 1)
         out[f"publishers_{publishers}_rate"] = rate(report)
-        out[f"publishers_{publishers}_latency_ms"] = report.get("latency_ms") or report.get("latency")
+        out[f"publishers_{publishers}_latency_us"] = report["latency_us"]
 
 
 def bench_depth(options, broker, out):
