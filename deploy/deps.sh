@@ -16,16 +16,17 @@ set -euo pipefail
 
 packages_of() {
   case $1 in
-    run) echo libabsl20220623 libfmt9 libprotobuf32 librocksdb7.8 libspdlog1.10 libyaml-cpp0.7 ;;
+    run) echo libabsl20220623 libargon2-1 libcurl4 libfmt9 libprotobuf32 librocksdb7.8 libspdlog1.10 libssl3 libyaml-cpp0.7 ;;
     build)
       echo g++ cmake ninja-build ccache protobuf-compiler \
-        libabsl-dev libcli11-dev libprotobuf-dev librocksdb-dev libspdlog-dev libxxhash-dev libyaml-cpp-dev nlohmann-json3-dev
+        libabsl-dev libargon2-dev libcli11-dev libcurl4-openssl-dev libprotobuf-dev librocksdb-dev libspdlog-dev libssl-dev \
+        libxxhash-dev libyaml-cpp-dev nlohmann-json3-dev
       ;;
     demo) echo mosquitto-clients ;;
     test)
       echo libgtest-dev libgmock-dev libbenchmark-dev clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev \
         python3 python3-pytest python3-pytest-timeout python3-paho-mqtt python3-venv \
-        mosquitto-clients libpaho-mqtt-dev
+        mosquitto mosquitto-clients libpaho-mqtt-dev openssl haproxy chromium
       # A Node.js from elsewhere does as well.
       command -v node >/dev/null || echo nodejs
       command -v npm >/dev/null || echo npm

@@ -79,6 +79,13 @@ struct Limits {
   uint32_t queue_page_messages = 256;
   uint64_t queue_page_bytes = 256u << 10;
 
+  // A turn of a shard's loop that takes longer; milliseconds. Then new connections are closed at
+  // accept until it is faster.
+  uint32_t max_loop_lag_ms = 1'000;
+  // Records of one shard (a durable message a session is one) that wait for the disk. Beyond: the
+  // shard reads no more from its clients until some are durable.
+  uint32_t max_waiting_records = 100'000;
+
   // --- retained messages
   // ----------------------------------------------------------------------------------- Retained
   // messages a node. Beyond: the message is delivered but not retained: 0x97 for QoS 1/2.

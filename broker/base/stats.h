@@ -51,12 +51,13 @@ enum class DropReason : uint8_t {
   kRetainedFull,     // max_retained_messages or max_retained_bytes: delivered, not retained
   kSessionEnded,     // the session ended with messages in its queue
   kDiskFull,         // a durable session, and the disk is nearly full: the publisher is told
+  kNotAuthorized,    // the access rules do not let the subscriber have it
 };
-inline constexpr size_t kDropReasons = 9;
+inline constexpr size_t kDropReasons = 10;
 
 inline constexpr std::array<std::string_view, kDropReasons> kDropReasonNames = {
     "output_full",      "queue_full",    "queue_bytes",   "total_queue_bytes", "expired",
-    "packet_too_large", "retained_full", "session_ended", "disk_full"};
+    "packet_too_large", "retained_full", "session_ended", "disk_full",         "not_authorized"};
 
 inline constexpr std::array<std::string_view, 16> kPacketTypeLabels = {
     "reserved", "connect",  "connack",    "publish", "puback",      "pubrec",
@@ -79,6 +80,7 @@ struct alignas(64) ShardStats {
   Counter connections_accepted;
   Counter connections_closed;
   Counter connections_refused;  // max_connections
+  Counter transport_failures;   // TLS, WebSocket or PROXY header: the peer broke its rules
   Counter connect_timeouts;     // connect_timeout_ms
   Counter keep_alive_timeouts;
 
@@ -95,7 +97,9 @@ struct alignas(64) ShardStats {
   Counter takeovers;
   Counter wills_sent;
   Counter auth_refused;
+  Counter access_refused;  // by the access rules
   Counter mailbox_full;
+  Counter reads_paused;               // a connection was not read for a while: too much of it waits
   std::array<Counter, 256> refusals;  // connections and publishes we refused, by reason code
 
   void Drop(DropReason reason, uint64_t n = 1) {
@@ -126,6 +130,7 @@ void ShardStats::Visit(V&& visit) const {
   one("connections_accepted", connections_accepted);
   one("connections_closed", connections_closed);
   one("connections_refused", connections_refused);
+  one("transport_failures", transport_failures);
   one("connect_timeouts", connect_timeouts);
   one("keep_alive_timeouts", keep_alive_timeouts);
   one("bytes_in", bytes_in);
@@ -140,7 +145,9 @@ void ShardStats::Visit(V&& visit) const {
   one("takeovers", takeovers);
   one("wills_sent", wills_sent);
   one("auth_refused", auth_refused);
+  one("access_refused", access_refused);
   one("mailbox_full", mailbox_full);
+  one("reads_paused", reads_paused);
   for (size_t code = 0; code < refusals.size(); ++code) {
     const uint64_t count = refusals[code].value();
     if (count == 0) continue;

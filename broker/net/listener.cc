@@ -180,15 +180,22 @@ PeerAddress::PeerAddress(const sockaddr_in& address)
   std::memcpy(&address_.s6_addr[12], &address.sin_addr, sizeof(address.sin_addr));
 }
 
-std::string PeerAddress::ToString() const {
+std::string PeerAddress::AddressText() const {
   if (!known_) return "unknown";
   char text[INET6_ADDRSTRLEN];
   if (IN6_IS_ADDR_V4MAPPED(&address_)) {
     ::inet_ntop(AF_INET, &address_.s6_addr[12], text, sizeof(text));
-    return absl::StrCat(text, ":", port_);
+  } else {
+    ::inet_ntop(AF_INET6, &address_, text, sizeof(text));
   }
-  ::inet_ntop(AF_INET6, &address_, text, sizeof(text));
-  return absl::StrCat("[", text, "]:", port_);
+  return text;
+}
+
+std::string PeerAddress::ToString() const {
+  if (!known_) return "unknown";
+  const bool ipv4 = IN6_IS_ADDR_V4MAPPED(&address_);
+  return ipv4 ? absl::StrCat(AddressText(), ":", port_)
+              : absl::StrCat("[", AddressText(), "]:", port_);
 }
 
 absl::StatusOr<Listener> Listener::Bind(const Endpoint& endpoint, int backlog) {

@@ -49,6 +49,8 @@ class PeerAddress {
   // "192.0.2.7:51234", "[2001:db8::7]:51234"; an IPv4 address mapped into IPv6 is shown as IPv4.
   // "unknown" for an empty one.
   std::string ToString() const;
+  // The same without port and brackets.
+  std::string AddressText() const;
 
  private:
   in6_addr address_{};

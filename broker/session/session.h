@@ -22,6 +22,10 @@
 #include "broker/session/outbound.h"
 #include "broker/session/store.h"
 
+namespace skein::auth {
+struct Principal;
+}
+
 namespace skein::session {
 
 inline constexpr uint32_t kExpiryNever =
@@ -31,6 +35,7 @@ inline constexpr uint32_t kExpiryNever =
 struct Will {
   mqtt::MessagePtr message;
   uint32_t delay_seconds = 0;
+  bool trusted = false;  // see WillRecord
 };
 
 // The part of a durable session's queue that is in the store only. While the session is offline
@@ -100,6 +105,13 @@ class Session {
   TimeMs will_due = kNever;    // while offline, or kNever
   std::unique_ptr<Will> will;
   uint8_t version = 4;
+  // Its messages are asked about one by one (broker/shard/access.h).
+  bool check_each = false;
+  // Restored, and its client has not been back: what it may do is not known.
+  bool rules_unknown = false;
+  uint32_t access_epoch = 0;  // of the rules its subscriptions were judged with
+  // Who the client is; null: anonymous.
+  std::shared_ptr<const auth::Principal> principal;
   SessionKey key;  // number 0: the store does not know it
   StoredQueue stored;
 

@@ -47,6 +47,10 @@ struct SessionKey {
 struct WillRecord {
   mqtt::MessagePtr message;
   uint32_t delay_seconds = 0;
+  // Whose rights count when it is published after a restart; trusted: rules that came with the
+  // credentials had a say, so they were asked at CONNECT for good.
+  std::string user_name;
+  bool trusted = false;
 };
 
 // --- records -------------------------------------------------------------------------------------

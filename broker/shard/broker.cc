@@ -11,8 +11,11 @@ absl::Status Broker::Start() {
     if (!bound.ok()) return bound.status();
     shared_.listeners.push_back(std::move(*bound));
     shared_.listener_connections.emplace_back(0);
+    shared_.listener_handshakes.emplace_back(0);
+    shared_.make_transport.push_back(listener.make_transport);
     infos.push_back(listener.info);
   }
+  shared_.gatekeeper = ports_.gatekeeper;
   std::vector<std::unique_ptr<net::EventLoop>> loops;
   for (ShardId id = 0; id < options_.shards; ++id) {
     absl::StatusOr<std::unique_ptr<net::EventLoop>> loop = net::EventLoop::Create();
@@ -42,9 +45,15 @@ absl::Status Broker::Start() {
     shared_.shards.push_back(
         std::make_unique<Shard>(shard, std::move(ports), &shared_, std::move(loops[id])));
   }
+  if (ports_.rules != nullptr) SetRules(ports_.rules);
   for (auto& shard : shared_.shards)
     threads_.emplace_back([runner = shard.get()] { runner->Run(); });
   return absl::OkStatus();
+}
+
+void Broker::SetRules(const std::shared_ptr<const auth::AccessRules>& rules) {
+  for (auto& shard : shared_.shards)
+    shard->SetRules(rules);
 }
 
 void Broker::Stop() {

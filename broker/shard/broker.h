@@ -20,6 +20,7 @@ namespace skein::shard {
 struct BrokerListener {
   net::Endpoint endpoint;
   ListenerInfo info;
+  MakeTransport make_transport;  // empty: plain TCP
 };
 
 struct BrokerOptions {
@@ -35,6 +36,8 @@ struct BrokerPorts {
       make_store;
   RetainedStore* retained = nullptr;
   auth::Authenticator* authenticator = nullptr;
+  Gatekeeper* gatekeeper = nullptr;                // null: everybody may knock
+  std::shared_ptr<const auth::AccessRules> rules;  // null: everything is allowed
   Logger* log = nullptr;
   std::function<uint64_t()> random;  // any thread
 };
@@ -47,6 +50,9 @@ class Broker {
 
   absl::Status Start();
   void Stop();
+
+  // Other access rules, any thread.
+  void SetRules(const std::shared_ptr<const auth::AccessRules>& rules);
 
   // The bound listeners with their actual ports, after Start().
   std::vector<net::Endpoint> endpoints() const;

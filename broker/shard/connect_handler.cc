@@ -11,6 +11,15 @@ using mqtt::PropertyId;
 using mqtt::ProtocolVersion;
 using mqtt::ReasonCode;
 
+namespace {
+
+// Who is asked last and passes on has not let anybody in.
+bool Denied(const Decision& decision) {
+  return decision.kind == Decision::Kind::kDeny || decision.kind == Decision::Kind::kIgnore;
+}
+
+}  // namespace
+
 void ConnectHandler::OnFirstPacket(Connection& connection, const mqtt::Frame& frame,
                                    std::string_view bytes) {
   if (frame.type != PacketType::kConnect) {
@@ -24,17 +33,20 @@ void ConnectHandler::OnFirstPacket(Connection& connection, const mqtt::Frame& fr
   if (connect.properties.Has(PropertyId::kMaximumPacketSize)) {
     connection.maximum_packet_size = connect.properties.maximum_packet_size;
   }
-  if (!connect.client_id.empty()) {
-    const ShardId owner =
-        OwnerOf(connect.client_id, state_.options.partitions, state_.options.count);
-    if (owner != state_.options.id) {
-      connection.state = Connection::State::kMoved;
-      state_.wheel.Cancel(&connection.timer);
-      state_.out.moves.push_back({connection.slot, owner, std::string(bytes)});
-      return;
-    }
-  }
-  Ask(connection, connect, bytes.substr(0, frame.size));
+  if (!connect.client_id.empty() && MoveTo(connection, connect.client_id, bytes, {})) return;
+  Ask(connection, connect, bytes.substr(0, frame.size), bytes);
+}
+
+// Whether another shard owns the client id; then the connection goes there.
+bool ConnectHandler::MoveTo(Connection& connection, std::string_view client_id,
+                            std::string_view bytes, std::string_view assigned_id) {
+  const ShardId owner = OwnerOf(client_id, state_.options.partitions, state_.options.count);
+  if (owner == state_.options.id) return false;
+  connection.state = Connection::State::kMoved;
+  state_.wheel.Cancel(&connection.timer);
+  state_.out.moves.push_back(
+      {connection.slot, owner, std::string(bytes), std::string(assigned_id)});
+  return true;
 }
 
 // An error answer goes only to a client whose version is known and that can understand it.
@@ -48,34 +60,40 @@ void ConnectHandler::RefuseMalformed(Connection& connection, const mqtt::Connect
                    error.rule);  // 3.x: closed without an answer [MQTT-3.1.4-1]
 }
 
-void ConnectHandler::Ask(Connection& connection, const mqtt::Connect& connect,
-                         std::string_view packet) {
+auth::ConnectRequest ConnectHandler::MakeRequest(const Connection& connection,
+                                                 const Peer& peer) const {
   const ListenerInfo& listener = state_.options.listeners[connection.listener];
   auth::ConnectRequest request;
+  request.listener = listener.name;
+  request.listener_allows_anonymous = listener.allow_anonymous;
+  request.version = connection.version;
+  request.address = peer.address;
+  request.certificate = peer.certificate;
+  return request;
+}
+
+// bytes: all that has been read, from the packet on.
+void ConnectHandler::Ask(Connection& connection, const mqtt::Connect& connect,
+                         std::string_view packet, std::string_view bytes) {
+  const Peer peer = state_.ports.peer(connection);
+  auth::ConnectRequest request = MakeRequest(connection, peer);
   request.client_id = connect.client_id;
   request.user_name = connect.user_name;
   request.password = connect.password;
   request.method = connect.properties.authentication_method;
   request.data = connect.properties.authentication_data;
-  request.listener = listener.name;
-  request.listener_allows_anonymous = listener.allow_anonymous;
   std::unique_ptr<auth::Exchange> exchange;
   const Decision decision =
       state_.ports.authenticator->Begin(request, Callback(connection), &exchange);
-  if (decision.kind == Decision::Kind::kDeny) {
-    state_.stats.auth_refused.Add();
-    return lifecycle_.RefuseConnect(connection, decision.reason, "the authenticator denies");
-  }
   const bool allowed = decision.kind == Decision::Kind::kAllow;
-  if (!allowed || !request.method.empty()) connection.auth = std::make_unique<AuthState>();
-  if (allowed) {
-    if (connection.auth != nullptr) connection.auth->method = std::string(request.method);
-    return lifecycle_.Establish(connection, connect, decision.data);
-  }
+  if (Denied(decision) || (allowed && request.method.empty()))
+    return DecideConnect(connection, connect, decision, bytes);
+  if (connection.auth == nullptr) connection.auth = std::make_unique<AuthState>();
+  connection.auth->method = std::string(request.method);
+  if (allowed) return DecideConnect(connection, connect, decision, bytes);
   connection.state = Connection::State::kAuthenticating;
   connection.auth->exchange = std::move(exchange);
   connection.auth->packet = std::string(packet);
-  connection.auth->method = std::string(request.method);
   connection.auth->pending = decision.kind == Decision::Kind::kPending;
   if (!connection.auth->pending) {
     SendAuth(connection, ReasonCode::kContinueAuthentication, connection.auth->method,
@@ -123,7 +141,8 @@ void ConnectHandler::OnPacketWhileAuthenticating(Connection& connection, const m
     return lifecycle_.RefuseConnect(connection, ReasonCode::kProtocolError,
                                     "[MQTT-4.12.0-3] AUTH does not continue the conversation");
   }
-  OnDecision(connection, state.exchange->Step(packet.properties.authentication_data));
+  OnDecision(connection,
+             state.exchange->Step(packet.properties.authentication_data, Callback(connection)));
 }
 
 void ConnectHandler::OnAuth(Connection& connection, const mqtt::Frame& frame) {
@@ -138,18 +157,23 @@ void ConnectHandler::OnAuth(Connection& connection, const mqtt::Frame& frame) {
   }
   if (packet.reason == ReasonCode::kContinueAuthentication && state->reauthenticating &&
       state->exchange != nullptr) {
-    return OnDecision(connection, state->exchange->Step(packet.properties.authentication_data));
+    return OnDecision(connection, state->exchange->Step(packet.properties.authentication_data,
+                                                        Callback(connection)));
   }
   if (packet.reason != ReasonCode::kReAuthenticate || state->reauthenticating) {
     return lifecycle_.Close(connection, ReasonCode::kProtocolError,
                             "[MQTT-4.12.1-1] AUTH out of turn");
   }
   state->reauthenticating = true;
-  auth::ConnectRequest request;
-  request.client_id = state_.sessions[connection.session].client_id();
+  const session::Session& session = state_.sessions[connection.session];
+  const Peer peer = state_.ports.peer(connection);
+  auth::ConnectRequest request = MakeRequest(connection, peer);
+  request.client_id = session.client_id();
+  if (session.principal != nullptr && !session.principal->user_name.empty())
+    request.user_name = session.principal->user_name;
   request.method = state->method;
   request.data = packet.properties.authentication_data;
-  request.listener = state_.options.listeners[connection.listener].name;
+  request.again = true;
   OnDecision(connection,
              state_.ports.authenticator->Begin(request, Callback(connection), &state->exchange));
 }
@@ -163,31 +187,65 @@ void ConnectHandler::OnDecision(Connection& connection, const Decision& decision
     return SendAuth(connection, ReasonCode::kContinueAuthentication, state.method, decision.data);
   }
   return state.reauthenticating ? DecideAgain(connection, decision)
-                                : DecideConnect(connection, decision);
+                                : DecideKept(connection, decision);
 }
 
-void ConnectHandler::DecideConnect(Connection& connection, const Decision& decision) {
-  if (decision.kind == Decision::Kind::kDeny) {
-    state_.stats.auth_refused.Add();
-    return lifecycle_.RefuseConnect(connection, decision.reason, "the authenticator denies");
-  }
-  const std::string packet = std::move(connection.auth->packet);
-  const mqtt::FrameResult whole = mqtt::NextFrame(packet, UINT32_MAX);
+void ConnectHandler::DecideKept(Connection& connection, const Decision& decision) {
+  // What the client sent meanwhile goes along if the connection moves.
+  std::string bytes = std::move(connection.auth->packet);
+  bytes += connection.partial;
+  const mqtt::FrameResult whole = mqtt::NextFrame(bytes, UINT32_MAX);
   mqtt::Connect connect;
   const auto error = mqtt::DecodeConnect(whole.frame, &connect);
   SKEIN_CHECK(!error.has_value());  // it was decoded before
   connection.auth->exchange.reset();
-  if (connection.auth->method.empty()) connection.auth.reset();
-  lifecycle_.Establish(connection, connect, decision.data);
+  DecideConnect(connection, connect, decision, bytes);
+}
+
+void ConnectHandler::DecideConnect(Connection& connection, const mqtt::Connect& connect,
+                                   const Decision& decision, std::string_view bytes) {
+  if (Denied(decision)) {
+    state_.stats.auth_refused.Add();
+    return lifecycle_.RefuseConnect(connection, decision.reason, decision.why);
+  }
+  const std::string& id = decision.grant.client_id;
+  if (!id.empty() && id != connect.client_id) {
+    if (!connect.client_id.empty()) {
+      state_.stats.auth_refused.Add();
+      return lifecycle_.RefuseConnect(connection, ReasonCode::kClientIdentifierNotValid,
+                                      "the credentials are for another client id");
+    }
+    // The shard that owns the id asks again: the answer may depend on what only it knows.
+    const bool moved_before = connection.auth != nullptr && connection.auth->assigned_id == id;
+    if (!moved_before && MoveTo(connection, id, bytes, id)) return;
+    if (OwnerOf(id, state_.options.partitions, state_.options.count) != state_.options.id) {
+      return lifecycle_.RefuseConnect(connection, ReasonCode::kServerBusy,
+                                      "the client id that the credentials assign has changed");
+    }
+  }
+  if (connection.auth != nullptr && connection.auth->method.empty()) connection.auth.reset();
+  lifecycle_.Establish(connection, connect, decision);
 }
 
 void ConnectHandler::DecideAgain(Connection& connection, const Decision& decision) {
   AuthState& state = *connection.auth;
-  if (decision.kind == Decision::Kind::kDeny) {
+  if (Denied(decision)) {
     state_.stats.auth_refused.Add();
     return lifecycle_.Close(connection, decision.reason,
                             "[MQTT-4.12.1-2] re-authentication failed");
   }
+  session::Session& session = state_.sessions[connection.session];
+  const std::string_view before =
+      session.principal == nullptr ? std::string_view() : session.principal->user_name;
+  if (decision.grant.user_name != before) {
+    state_.stats.auth_refused.Add();
+    return lifecycle_.Close(connection, ReasonCode::kNotAuthorized,
+                            "re-authentication as another user");
+  }
+  session.principal = lifecycle_.MakePrincipal(connection, session.client_id(), decision.grant);
+  connection.expires_at = decision.grant.expires_at;
+  lifecycle_.ScheduleTimer(connection);
+  access_.Judge(session);
   state.reauthenticating = false;
   state.exchange.reset();
   SendAuth(connection, ReasonCode::kSuccess, state.method, decision.data);

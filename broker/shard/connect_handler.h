@@ -17,8 +17,8 @@ namespace skein::shard {
 
 class ConnectHandler {
  public:
-  ConnectHandler(ShardState* state, Sender* sender, Lifecycle* lifecycle)
-      : state_(*state), sender_(*sender), lifecycle_(*lifecycle) {}
+  ConnectHandler(ShardState* state, Access* access, Sender* sender, Lifecycle* lifecycle)
+      : state_(*state), access_(*access), sender_(*sender), lifecycle_(*lifecycle) {}
 
   // The first packet of a connection. `bytes` begins with it and holds all that has been read: if
   // the client id belongs to another shard, they go there, and the connection is kMoved on return.
@@ -35,14 +35,22 @@ class ConnectHandler {
  private:
   void RefuseMalformed(Connection& connection, const mqtt::Connect& connect,
                        const mqtt::Error& error);
-  void Ask(Connection& connection, const mqtt::Connect& connect, std::string_view packet);
+  bool MoveTo(Connection& connection, std::string_view client_id, std::string_view bytes,
+              std::string_view assigned_id);
+  auth::ConnectRequest MakeRequest(const Connection& connection, const Peer& peer) const;
+  void Ask(Connection& connection, const mqtt::Connect& connect, std::string_view packet,
+           std::string_view bytes);
   void SendAuth(Connection& connection, mqtt::ReasonCode reason, std::string_view method,
                 std::string_view data);
   auth::Authenticator::Done Callback(const Connection& connection) const;
-  void DecideConnect(Connection& connection, const auth::Decision& decision);
+  // The verdict on a CONNECT; `bytes` begins with it.
+  void DecideConnect(Connection& connection, const mqtt::Connect& connect,
+                     const auth::Decision& decision, std::string_view bytes);
+  void DecideKept(Connection& connection, const auth::Decision& decision);
   void DecideAgain(Connection& connection, const auth::Decision& decision);
 
   ShardState& state_;
+  Access& access_;
   Sender& sender_;
   Lifecycle& lifecycle_;
 };

@@ -35,8 +35,16 @@ struct AuthState {
   std::unique_ptr<auth::Exchange> exchange;
   std::string packet;  // the whole CONNECT, views into it are made again for each step
   std::string method;
-  bool pending = false;  // the authenticator has the word
+  std::string assigned_id;  // the authenticator's choice for a client that brought no client id
+  bool pending = false;     // the authenticator has the word
   bool reauthenticating = false;
+};
+
+// What this client was allowed to publish to last.
+struct AllowedPublish {
+  std::string topic;
+  uint32_t epoch = 0;  // of the rules
+  bool retain = false;
 };
 
 struct Connection {
@@ -61,10 +69,12 @@ struct Connection {
   mqtt::OutQueue out;
   TimerEntry timer;
   TimeMs last_activity = 0;
-  std::string partial;  // an incomplete packet
+  TimeMs expires_at = kNever;  // its credentials do
+  std::string partial;         // an incomplete packet
   std::unique_ptr<HeldReplies> held;
   std::unique_ptr<TopicAliases> aliases;
   std::unique_ptr<AuthState> auth;
+  std::unique_ptr<AllowedPublish> allowed_publish;
 
   // Lingering: the client may see the end of its connection when this record is durable.
   session::Lsn linger_until = 0;
@@ -88,6 +98,8 @@ struct Connection {
   bool waiting = false;      // is in the shard's list of connections with held replies
   bool write_shut = false;   // runner: lingering has shut the write side
   bool write_armed = false;  // runner: waits for writability
+  bool handshaking = false;  // runner: counts among its listener's handshakes
+  bool read_again = false;   // runner: its transport holds input that no event will announce
   bool read_armed = true;    // runner: waits for readability
 };
 

@@ -10,14 +10,16 @@ using mqtt::ReasonCode;
 
 Core::Core(const ShardOptions& options, const Ports& ports, TimeMs now)
     : state_(options, ports, now),
+      access_(&state_),
       sender_(&state_),
       stored_(&state_),
-      dispatcher_(&state_, &sender_, &stored_),
+      dispatcher_(&state_, &access_, &sender_, &stored_),
       promises_(&state_, &sender_, &dispatcher_),
-      lifecycle_(&state_, &sender_, &dispatcher_, &promises_, &stored_),
+      lifecycle_(&state_, &access_, &sender_, &dispatcher_, &promises_, &stored_),
       replay_(&state_, &sender_, &dispatcher_),
-      connect_handler_(&state_, &sender_, &lifecycle_),
-      packet_handler_(&state_, &sender_, &dispatcher_, &promises_, &lifecycle_, &replay_) {}
+      connect_handler_(&state_, &access_, &sender_, &lifecycle_),
+      packet_handler_(&state_, &access_, &sender_, &dispatcher_, &promises_, &lifecycle_,
+                      &replay_) {}
 
 Core::~Core() {
   for (ConnectionSlot slot = 0; slot < state_.connections.slots(); ++slot) {
@@ -35,11 +37,16 @@ void Core::Recover() {
       [this](const session::SessionImage& image) { lifecycle_.Restore(image); });
 }
 
-Connection& Core::Accept(int fd, uint16_t listener, TimeMs accepted_at) {
+Connection& Core::Accept(int fd, uint16_t listener, TimeMs accepted_at,
+                         std::string_view assigned_id) {
   Connection& connection = state_.connections.Open();
   connection.fd = fd;
   connection.listener = listener;
   connection.last_activity = state_.now;
+  if (!assigned_id.empty()) {
+    connection.auth = std::make_unique<AuthState>();
+    connection.auth->assigned_id = assigned_id;
+  }
   state_.wheel.Schedule(&connection.timer, accepted_at + state_.limits.connect_timeout_ms);
   return connection;
 }
@@ -119,12 +126,20 @@ void Core::HandleFrame(Connection& connection, const mqtt::Frame& frame, std::st
 bool Core::MustPause(const Connection& connection) const {
   if (connection.state == Connection::State::kAwaitConnect) return false;
   if (connection.auth != nullptr && connection.auth->pending) return true;
-  return mail_congested_ || dispatcher_.congested() || Promises::TooMany(connection) ||
+  return mail_congested_ || dispatcher_.congested() || StoreBehind() ||
+         Promises::TooMany(connection) ||
          connection.out.bytes() >= 2 * size_t{state_.limits.max_output_bytes};
+}
+
+// Few publishes can make very many records. What is being fanned out goes on: a group of records
+// that is not complete holds up all that came after it.
+bool Core::StoreBehind() const {
+  return state_.last_lsn > state_.ports.store->durable() + state_.limits.max_waiting_records;
 }
 
 void Core::Pause(Connection& connection) {
   connection.read_paused = true;
+  state_.stats.reads_paused.Add();
   paused_.push_back({connection.slot, connection.generation});
   state_.MarkDirty(connection);
 }
@@ -140,17 +155,20 @@ bool Core::CanResume() {
 void Core::ResumePaused() {
   if (paused_.empty()) return;
   const std::vector<SlotAndGeneration> paused = std::exchange(paused_, {});
+  // Who has waited longest is first in line; who pauses again while it is served goes to the end.
+  std::vector<SlotAndGeneration> waiting;
   for (const SlotAndGeneration& entry : paused) {
     Connection* connection = state_.connections.Find(entry.slot, entry.generation);
     if (connection == nullptr || !connection->open() || !connection->read_paused) continue;
     if (MustPause(*connection)) {
-      paused_.push_back(entry);
+      waiting.push_back(entry);
       continue;
     }
     connection->read_paused = false;
     state_.MarkDirty(*connection);
     ProcessKept(*connection);
   }
+  paused_.insert(paused_.begin(), waiting.begin(), waiting.end());
 }
 
 void Core::OnTransportClosed(Connection& connection) {
@@ -204,6 +222,7 @@ void Core::Tick() {
   more_work_ = RunDueTimers();
   more_work_ |= dispatcher_.RunJobs();
   more_work_ |= replay_.Run();
+  more_work_ |= access_.Recheck();
   ResumePaused();
 }
 
@@ -275,11 +294,16 @@ void Core::OnConnectionTimer(Connection& connection) {
                               "no complete CONNECT within limits.connect_timeout");
     case Connection::State::kConnecting:
     case Connection::State::kServing: {
-      if (connection.keep_alive == 0) return;
+      if (connection.expires_at <= state_.now) {
+        return lifecycle_.Close(connection, ReasonCode::kNotAuthorized,
+                                "the credentials have expired");
+      }
+      if (connection.keep_alive == 0) return lifecycle_.ScheduleTimer(connection);
       const TimeMs deadline = connection.last_activity + connection.keep_alive * TimeMs{1500};
       // A client whose packets wait here for the broker's own sake has not been silent.
       if (deadline > state_.now || connection.read_paused) {
-        state_.wheel.Schedule(&connection.timer, std::max(deadline, state_.now + 100));
+        state_.wheel.Schedule(&connection.timer, std::min(std::max(deadline, state_.now + 100),
+                                                          connection.expires_at));
         return;
       }
       state_.stats.keep_alive_timeouts.Add();

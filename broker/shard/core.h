@@ -44,8 +44,10 @@ class Core {
 
   void BeginTick(TimeMs now) { state_.now = now; }
 
-  // A connection came in. `accepted_at` starts the time for CONNECT.
-  Connection& Accept(int fd, uint16_t listener, TimeMs accepted_at);
+  // A connection came in. `accepted_at` starts the time for CONNECT. assigned_id: see
+  // MovedConnection.
+  Connection& Accept(int fd, uint16_t listener, TimeMs accepted_at,
+                     std::string_view assigned_id = {});
 
   // Bytes came. All are taken: what cannot be handled now is kept.
   void Receive(Connection& connection, std::string_view bytes);
@@ -74,6 +76,11 @@ class Core {
   // The store made records durable or brought messages since.
   void OnStore();
 
+  // The access rules changed.
+  void SetRules(std::shared_ptr<const auth::AccessRules> rules) {
+    access_.SetRules(std::move(rules));
+  }
+
   // Ends all connections with the reason, wills included.
   void CloseAll(mqtt::ReasonCode reason) { lifecycle_.CloseAll(reason); }
 
@@ -90,6 +97,7 @@ class Core {
   void Keep(Connection& connection, std::string_view rest);
   void ProcessKept(Connection& connection);
   bool MustPause(const Connection& connection) const;
+  bool StoreBehind() const;
   void Pause(Connection& connection);
   // Output was written or replies left: somebody who was paused may go on.
   bool CanResume();
@@ -98,9 +106,10 @@ class Core {
   bool RunDueTimers();
   void OnConnectionTimer(Connection& connection);
 
-  ShardState state_;
   void OnDurable();
 
+  ShardState state_;
+  Access access_;
   Sender sender_;
   StoredQueues stored_;
   Dispatcher dispatcher_;

@@ -19,6 +19,7 @@ Connection* Dispatcher::ServingConnection(const Session& session) {
 
 void Dispatcher::Offer(Session& session, const mqtt::MessagePtr& message, Qos subscription_qos,
                        bool retain, std::span<const uint32_t> ids, ImageCache* images, Gate* gate) {
+  if (!access_.MayReceive(session, message->topic())) return Drop(DropReason::kNotAuthorized);
   const Qos qos = std::min(message->qos(), subscription_qos);
   Connection* connection = ServingConnection(session);
   if (qos == Qos::kAtMostOnce) {
@@ -166,8 +167,11 @@ void Dispatcher::Pump(Session& session) {
          sender_.HasRoom(*connection)) {
     Delivery delivery = outbound->TakeFront(&state_.budget);
     const bool expired = delivery.message->expired(state_.now);
-    if (expired || TooLarge(*connection, delivery)) {
-      Drop(expired ? DropReason::kExpired : DropReason::kPacketTooLarge);
+    const bool allowed = access_.MayReceive(session, delivery.message->topic());
+    if (expired || !allowed || TooLarge(*connection, delivery)) {
+      Drop(expired    ? DropReason::kExpired
+           : !allowed ? DropReason::kNotAuthorized
+                      : DropReason::kPacketTooLarge);
       state_.RecordFinished(session, {delivery.sequence, delivery.lsn, delivery.cost});
       continue;
     }

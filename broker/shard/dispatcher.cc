@@ -225,13 +225,14 @@ void Dispatcher::DeliverTarget(const mqtt::MessagePtr& message, const TargetList
 }
 
 const routing::Subscriber* Dispatcher::PickMember(routing::SharedGroup* group,
-                                                  bool connected_only) {
+                                                  std::string_view topic, bool connected_only) {
   const size_t count = group->members.size();
   const routing::Subscriber* fallback = nullptr;
   for (size_t step = 0; step < std::min(count, kMembersTried); ++step) {
     const size_t index = (group->next + step) % count;
     const routing::Subscriber& member = group->members[index];
     session::Session& session = state_.sessions[member.session];
+    if (!access_.MayReceive(session, topic)) continue;
     const Connection* connection = ServingConnection(session);
     if (connection != nullptr && sender_.HasRoom(*connection) && !session.has_queued()) {
       group->next = static_cast<uint32_t>((index + 1) % count);
@@ -245,7 +246,8 @@ const routing::Subscriber* Dispatcher::PickMember(routing::SharedGroup* group,
 
 void Dispatcher::DeliverShared(const mqtt::MessagePtr& message, routing::SharedGroup* group,
                                Gate* gate) {
-  const routing::Subscriber* member = PickMember(group, message->qos() == Qos::kAtMostOnce);
+  const routing::Subscriber* member =
+      PickMember(group, message->topic(), message->qos() == Qos::kAtMostOnce);
   if (member == nullptr) return;
   const std::span<const uint32_t> ids =
       member->identifier == 0 ? std::span<const uint32_t>{} : std::span(&member->identifier, 1);

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "broker/shard/access.h"
 #include "broker/shard/sender.h"
 #include "broker/shard/state.h"
 #include "broker/shard/stored_queues.h"
@@ -28,8 +29,8 @@ class Dispatcher {
   // Members of a shared group that are looked at to find one that can take a message at once.
   static constexpr size_t kMembersTried = 256;
 
-  Dispatcher(ShardState* state, Sender* sender, StoredQueues* stored)
-      : state_(*state), sender_(*sender), stored_(*stored) {}
+  Dispatcher(ShardState* state, Access* access, Sender* sender, StoredQueues* stored)
+      : state_(*state), access_(*access), sender_(*sender), stored_(*stored) {}
 
   struct Outcome {
     bool matched = false;        // somebody, here or elsewhere, wants it
@@ -137,7 +138,8 @@ class Dispatcher {
   bool DeliverList(const mqtt::MessagePtr& message, const std::vector<routing::Subscriber>& list,
                    Gate* gate);
   void DeliverShared(const mqtt::MessagePtr& message, routing::SharedGroup* group, Gate* gate);
-  const routing::Subscriber* PickMember(routing::SharedGroup* group, bool connected_only);
+  const routing::Subscriber* PickMember(routing::SharedGroup* group, std::string_view topic,
+                                        bool connected_only);
   void Collect(const mqtt::MessagePtr& message, TargetList* list);
   void DeliverTarget(const mqtt::MessagePtr& message, const TargetList& list, const Target& target,
                      Gate* gate);
@@ -168,6 +170,7 @@ class Dispatcher {
   bool TooLarge(const Connection& connection, const session::Delivery& delivery) const;
 
   ShardState& state_;
+  Access& access_;
   Sender& sender_;
   StoredQueues& stored_;
   ImageCache images_;

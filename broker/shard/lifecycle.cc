@@ -57,12 +57,46 @@ Session* Lifecycle::Resume(Connection& connection, const mqtt::Connect& connect,
   return session;
 }
 
+auth::PrincipalPtr Lifecycle::MakePrincipal(const Connection& connection,
+                                            std::string_view client_id,
+                                            const auth::Grant& grant) const {
+  const bool plain = grant.user_name.empty() && !grant.superuser && grant.rules == nullptr;
+  if (plain && state_.rules == nullptr) return nullptr;
+  auth::Principal client;
+  client.client_id = client_id;
+  client.user_name = grant.user_name;
+  client.address = state_.ports.peer(connection).address;
+  client.listener = state_.options.listeners[connection.listener].name;
+  client.superuser = grant.superuser;
+  client.expires_at = grant.expires_at;
+  client.own_rules = grant.rules;
+  return std::make_shared<const auth::Principal>(std::move(client));
+}
+
+void Lifecycle::ScheduleTimer(Connection& connection) {
+  TimeMs next = connection.expires_at;
+  if (connection.keep_alive > 0)
+    next = std::min(next, state_.now + connection.keep_alive * TimeMs{1500});
+  if (next == kNever) {
+    state_.wheel.Cancel(&connection.timer);
+  } else {
+    state_.wheel.Schedule(&connection.timer, next);
+  }
+}
+
 void Lifecycle::Establish(Connection& connection, const mqtt::Connect& connect,
-                          std::string_view auth_data) {
+                          const auth::Decision& decision) {
   const session::ConnectGrant grant = session::JudgeConnect(connect, state_.limits);
   if (mqtt::IsError(grant.reason)) return RefuseConnect(connection, grant.reason, grant.rule);
-  const std::string client_id =
-      grant.assign_client_id ? NewClientId() : std::string(connect.client_id);
+  const std::string client_id = !grant.assign_client_id            ? std::string(connect.client_id)
+                                : decision.grant.client_id.empty() ? NewClientId()
+                                                                   : decision.grant.client_id;
+  const auth::PrincipalPtr principal = MakePrincipal(connection, client_id, decision.grant);
+  if (connect.will.has_value() && !access_.MayHaveWill(principal.get(), connect.will->topic,
+                                                       connect.will->retain, &connection)) {
+    return RefuseConnect(connection, ReasonCode::kNotAuthorized,
+                         "the access rules forbid the will");
+  }
   Promises::Wait wait;
   Session* session = Resume(connection, connect, client_id, &wait.gate);
   const bool present = session != nullptr;
@@ -86,9 +120,17 @@ void Lifecycle::Establish(Connection& connection, const mqtt::Connect& connect,
   }
   SetWill(*session, connect);
   session->connection = connection.slot;
+  const bool judge = present || principal != nullptr;
+  session->principal = principal;
+  session->rules_unknown = false;
+  session->access_epoch = state_.access_epoch;
   std::optional<session::WillRecord> will;
-  if (session->will != nullptr)
-    will = session::WillRecord{session->will->message, session->will->delay_seconds};
+  if (session->will != nullptr) {
+    session->will->trusted = principal != nullptr && principal->own_rules != nullptr;
+    will = session::WillRecord{session->will->message, session->will->delay_seconds,
+                               principal == nullptr ? std::string() : principal->user_name,
+                               session->will->trusted};
+  }
   state_.Record(
       *session,
       session::Connected{client_id, grant.expiry_seconds, session->version, std::move(will)},
@@ -101,19 +143,17 @@ void Lifecycle::Establish(Connection& connection, const mqtt::Connect& connect,
   connection.maximum_packet_size = grant.maximum_packet_size;
   connection.topic_alias_maximum_out = grant.topic_alias_maximum;
   connection.problem_information = grant.problem_information;
-  if (connection.keep_alive > 0) {
-    state_.wheel.Schedule(&connection.timer, state_.now + connection.keep_alive * TimeMs{1500});
-  } else {
-    state_.wheel.Cancel(&connection.timer);
-  }
+  connection.expires_at = decision.grant.expires_at;
+  ScheduleTimer(connection);
+  if (judge) access_.Judge(*session);
   mqtt::Connack packet =
       session::MakeConnack(connect, grant, state_.limits, present,
                            grant.assign_client_id ? client_id : std::string_view());
   if (connect.properties.Has(PropertyId::kAuthenticationMethod)) {
     packet.properties.authentication_method = connect.properties.authentication_method;
     packet.properties.Mark(PropertyId::kAuthenticationMethod);
-    if (!auth_data.empty()) {
-      packet.properties.authentication_data = auth_data;
+    if (!decision.data.empty()) {
+      packet.properties.authentication_data = decision.data;
       packet.properties.Mark(PropertyId::kAuthenticationData);
     }
   }
@@ -179,7 +219,7 @@ void Lifecycle::LogRefusal(const Connection& connection, ReasonCode reason, cons
   state_.ports.log->Log(level,
                         connection.session == kNoSession ? "client.refused" : "client.closed",
                         {{"client_id", client_id},
-                         {"peer", state_.ports.peer_name(connection)},
+                         {"peer", state_.ports.peer(connection).name},
                          {"listener", state_.options.listeners[connection.listener].name},
                          {"reason", mqtt::ReasonCodeName(reason)},
                          {"rule", rule}});

@@ -11,6 +11,7 @@
 
 #include "broker/mqtt/packets.h"
 #include "broker/session/connect_rules.h"
+#include "broker/shard/access.h"
 #include "broker/shard/dispatcher.h"
 #include "broker/shard/promises.h"
 #include "broker/shard/state.h"
@@ -22,17 +23,25 @@ class Lifecycle {
   // How long a closed connection may take to read our last bytes; milliseconds.
   static constexpr TimeMs kLingerMs = 2'000;
 
-  Lifecycle(ShardState* state, Sender* sender, Dispatcher* dispatcher, Promises* promises,
-            StoredQueues* stored)
+  Lifecycle(ShardState* state, Access* access, Sender* sender, Dispatcher* dispatcher,
+            Promises* promises, StoredQueues* stored)
       : state_(*state),
+        access_(*access),
         sender_(*sender),
         dispatcher_(*dispatcher),
         promises_(*promises),
         stored_(*stored) {}
 
-  // An allowed CONNECT: finds or makes the session, answers CONNACK. auth_data: Authentication Data
-  // for CONNACK.
-  void Establish(Connection& connection, const mqtt::Connect& connect, std::string_view auth_data);
+  // Who a client is: the grant of an authenticator, and what the connection tells. Null for an
+  // anonymous one without anything special.
+  auth::PrincipalPtr MakePrincipal(const Connection& connection, std::string_view client_id,
+                                   const auth::Grant& grant) const;
+
+  // An allowed CONNECT: finds or makes the session, answers CONNACK.
+  void Establish(Connection& connection, const mqtt::Connect& connect,
+                 const auth::Decision& decision);
+  // When the connection is looked at next: keep alive, or its credentials run out.
+  void ScheduleTimer(Connection& connection);
 
   // Refuses a CONNECT with a CONNACK, then closes.
   void RefuseConnect(Connection& connection, mqtt::ReasonCode reason, const char* rule);
@@ -80,6 +89,7 @@ class Lifecycle {
   void LogRefusal(const Connection& connection, mqtt::ReasonCode reason, const char* rule);
 
   ShardState& state_;
+  Access& access_;
   Sender& sender_;
   Dispatcher& dispatcher_;
   Promises& promises_;

@@ -13,6 +13,7 @@
 
 #include "broker/base/types.h"
 #include "broker/mqtt/message.h"
+#include "broker/net/transport.h"
 #include "broker/session/store.h"
 
 namespace skein::shard {
@@ -21,9 +22,11 @@ namespace skein::shard {
 // that CONNECT.
 struct MovedConnection {
   int fd = -1;
+  std::unique_ptr<net::Transport> transport;  // null: plain TCP
   uint16_t listener = 0;
   TimeMs accepted_at = 0;
   std::string unread;
+  std::string assigned_id;  // the client id that an authenticator chose; empty: CONNECT has it
 };
 
 // The sender now has `weight` subscribers for the filter, 0 = none. Shared filters: 2 for each

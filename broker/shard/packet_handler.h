@@ -17,9 +17,10 @@ namespace skein::shard {
 
 class PacketHandler {
  public:
-  PacketHandler(ShardState* state, Sender* sender, Dispatcher* dispatcher, Promises* promises,
-                Lifecycle* lifecycle, RetainedReplay* replay)
+  PacketHandler(ShardState* state, Access* access, Sender* sender, Dispatcher* dispatcher,
+                Promises* promises, Lifecycle* lifecycle, RetainedReplay* replay)
       : state_(*state),
+        access_(*access),
         sender_(*sender),
         dispatcher_(*dispatcher),
         promises_(*promises),
@@ -35,6 +36,7 @@ class PacketHandler {
   bool AcceptPublish(Connection& connection, session::Session& session);
   void Deliver(Connection& connection, session::Session& session);
   void RefusePublish(Connection& connection, mqtt::ReasonCode reason, const char* rule);
+  void AnswerRefused(Connection& connection, mqtt::ReasonCode reason);
 
   void OnAck(Connection& connection, const mqtt::Frame& frame);
   void OnPubrec(Connection& connection, session::Session& session, const mqtt::Ack& ack);
@@ -54,6 +56,7 @@ class PacketHandler {
   }
 
   ShardState& state_;
+  Access& access_;
   Sender& sender_;
   Dispatcher& dispatcher_;
   Promises& promises_;

@@ -84,6 +84,10 @@ bool PacketHandler::AcceptPublish(Connection& connection, Session& session) {
     RefusePublish(connection, ReasonCode::kNotAuthorized, "the topic is the broker's own");
     return false;
   }
+  if (!access_.MayPublish(connection, session, publish_.topic, publish_.retain)) {
+    AnswerRefused(connection, ReasonCode::kNotAuthorized);
+    return false;
+  }
   if (publish_.properties.payload_format_indicator == 1 && !mqtt::IsUtf8Payload(publish_.payload)) {
     RefusePublish(connection, ReasonCode::kPayloadFormatInvalid,
                   "the payload is not the UTF-8 it says it is");
@@ -101,6 +105,10 @@ void PacketHandler::RefusePublish(Connection& connection, ReasonCode reason, con
                          {"topic", publish_.topic},
                          {"reason", mqtt::ReasonCodeName(reason)},
                          {"rule", rule}});
+  AnswerRefused(connection, reason);
+}
+
+void PacketHandler::AnswerRefused(Connection& connection, ReasonCode reason) {
   state_.stats.refusals[static_cast<uint8_t>(reason)].Add();
   if (publish_.qos == Qos::kAtMostOnce) return;
   if (publish_.qos == Qos::kExactlyOnce && connection.v5()) {

@@ -33,6 +33,10 @@ void Lifecycle::PublishWill(Session& session) {
   if (session.will == nullptr) return;
   const std::unique_ptr<session::Will> will = std::move(session.will);
   const mqtt::Message& given = *will->message;
+  if (!will->trusted && !access_.MayPublishWill(session, given.topic(), given.retain())) {
+    state_.Record(session, session::WillDone{}, nullptr);
+    return;
+  }
   mqtt::Message::Init init;
   init.topic = given.topic();
   init.properties = given.properties();
@@ -130,6 +134,7 @@ void Lifecycle::Restore(const session::SessionImage& image) {
   state_.stats.sessions.Add(1);
   session.expiry_seconds = image.expiry_seconds;
   session.version = image.version;
+  session.rules_unknown = true;
   session.key = image.key;
   state_.last_session_number = std::max(state_.last_session_number, image.key.number);
   for (const auto& [filter, options] : image.subscriptions) {
@@ -154,6 +159,9 @@ void Lifecycle::Restore(const session::SessionImage& image) {
     session.will = std::make_unique<session::Will>();
     session.will->message = image.will->message;
     session.will->delay_seconds = image.will->delay_seconds;
+    session.will->trusted = image.will->trusted;
+    session.principal = std::make_shared<const auth::Principal>(
+        auth::Principal{image.client_id, image.will->user_name, {}, {}, false, kNever, nullptr});
     session.will_due = image.will_due;
   }
   if (image.disconnected_at == kNever) {

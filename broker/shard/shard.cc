@@ -17,15 +17,13 @@ constexpr TimeMs kSweepEveryMs = 1'000;
 constexpr size_t kSweepSteps = 1'000;
 constexpr int kAcceptsATurn = 64;
 
-std::string PeerName(const Connection& connection) {
+net::PeerAddress PeerOfDescriptor(int fd) {
   sockaddr_storage address{};
   socklen_t size = sizeof address;
-  if (getpeername(connection.fd, reinterpret_cast<sockaddr*>(&address), &size) != 0)
-    return "unknown";
-  if (address.ss_family == AF_INET6) {
-    return net::PeerAddress(reinterpret_cast<const sockaddr_in6&>(address)).ToString();
-  }
-  return net::PeerAddress(reinterpret_cast<const sockaddr_in&>(address)).ToString();
+  if (getpeername(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) return net::PeerAddress();
+  if (address.ss_family == AF_INET6)
+    return net::PeerAddress(reinterpret_cast<const sockaddr_in6&>(address));
+  return net::PeerAddress(reinterpret_cast<const sockaddr_in&>(address));
 }
 
 }  // namespace
@@ -38,7 +36,7 @@ Shard::Shard(const ShardOptions& options, Ports ports, BrokerShared* shared,
       log_(ports.log),
       read_buffer_(new char[kReadBytes]) {
   ports.stats = &stats_;
-  ports.peer_name = PeerName;
+  ports.peer = [this](const Connection& connection) { return PeerOf(connection); };
   ports.wake = [this] { loop_->Wake(); };
   ports.auth_answer = [this](ConnectionSlot slot, uint32_t generation, auth::Decision decision) {
     {
@@ -52,10 +50,29 @@ Shard::Shard(const ShardOptions& options, Ports ports, BrokerShared* shared,
 
 Shard::~Shard() = default;
 
+void Shard::SetRules(std::shared_ptr<const auth::AccessRules> rules) {
+  {
+    MutexLock lock(auth_mutex_);
+    new_rules_ = std::move(rules);
+    has_new_rules_ = true;
+  }
+  loop_->Wake();
+}
+
+Peer Shard::PeerOf(const Connection& connection) const {
+  const net::Transport* const transport = TransportOf(connection);
+  const net::PeerAddress* const told = transport == nullptr ? nullptr : transport->peer();
+  const net::PeerAddress address = told == nullptr ? PeerOfDescriptor(connection.fd) : *told;
+  Peer peer{address.ToString(), address.AddressText(), nullptr};
+  if (transport != nullptr) peer.certificate = transport->certificate();
+  return peer;
+}
+
 // Clients are let in when every shard knows the routes of every recovered session: else an early
 // publish would miss one.
 void Shard::Recover() {
   core_->BeginTick(shared_.clock.Now());
+  TakeAuthAnswers();  // the rules, before any will
   core_->Recover();
   CarryOut();
   const auto stopping = [this] { return stop_.load(std::memory_order_acquire); };
@@ -89,8 +106,10 @@ void Shard::Run() {
 
 void Shard::Turn(int timeout_ms) {
   const auto events = loop_->Wait(timeout_ms);
-  core_->BeginTick(shared_.clock.Now());
+  turn_began_ = shared_.clock.Now();
+  core_->BeginTick(turn_began_);
   HandleEvents(events);
+  ReadAgain();
   TakeMail();
   TakeAuthAnswers();
   core_->OnStore();
@@ -105,7 +124,8 @@ void Shard::Turn(int timeout_ms) {
     next_sweep_ = kNever;
   }
   CarryOut();
-  more_work_ |= core_->more_work();
+  more_work_ |= core_->more_work() || !read_again_.empty();
+  overloaded_ = shared_.clock.Now() - turn_began_ > options_.limits.max_loop_lag_ms;
 }
 
 void Shard::HandleEvents(std::span<const net::EventLoop::Event> events) {
@@ -142,32 +162,76 @@ void Shard::AcceptFrom(uint16_t listener) {
       listen_again_at_ = core_->state().now + kListenPauseMs;
       return;
     }
-    if (!Admit(listener)) {
+    if (const char* why = Admit(listener, accepted.peer)) {
       stats_.connections_refused.Add();
+      LogShed(listener, why);
       continue;  // the descriptor closes
     }
     stats_.connections_accepted.Add();
-    Connection& connection = core_->Accept(accepted.fd.Release(), listener, core_->state().now);
-    if (!loop_->Add(connection.fd, EPOLLIN, Tag(connection))) CloseDescriptor(connection);
+    const int fd = accepted.fd.Release();
+    const MakeTransport& make = shared_.make_transport[listener];
+    Open(fd, make ? make(fd) : nullptr, listener, core_->state().now);
   }
 }
 
-bool Shard::Admit(uint16_t listener) {
+Connection& Shard::Open(int fd, std::unique_ptr<net::Transport> transport, uint16_t listener,
+                        TimeMs accepted_at, std::string_view assigned_id) {
+  Connection& connection = core_->Accept(fd, listener, accepted_at, assigned_id);
+  connection.handshaking = true;
+  if (transport != nullptr) {
+    if (transports_.size() <= connection.slot) transports_.resize(connection.slot + 1);
+    transports_[connection.slot] = std::move(transport);
+  }
+  if (!loop_->Add(connection.fd, EPOLLIN, Tag(connection))) CloseDescriptor(connection);
+  return connection;
+}
+
+// One line a second at most.
+void Shard::LogShed(uint16_t listener, const char* why) {
+  ++shed_;
+  if (core_->state().now - shed_logged_at_ < 1'000) return;
+  shed_logged_at_ = core_->state().now;
+  log_->Log(
+      LogLevel::kWarn, "listener.refusing",
+      {{"listener", options_.listeners[listener].name}, {"why", why}, {"connections", shed_}});
+  shed_ = 0;
+}
+
+const char* Shard::Admit(uint16_t listener, const net::PeerAddress& peer) {
+  if (overloaded_) return "the node is overloaded (limits.max_loop_lag_ms)";
+  if (shared_.gatekeeper != nullptr) {
+    if (const char* why = shared_.gatekeeper->Refuse(listener, peer, core_->state().now))
+      return why;
+  }
   std::atomic<uint32_t>& here = shared_.listener_connections[listener];
-  const bool node_full = shared_.connections.fetch_add(1, std::memory_order_relaxed) >=
-                         options_.limits.max_connections;
-  const bool listener_full =
-      here.fetch_add(1, std::memory_order_relaxed) >= options_.listeners[listener].max_connections;
-  if (!node_full && !listener_full) return true;
-  shared_.connections.fetch_sub(1, std::memory_order_relaxed);
-  here.fetch_sub(1, std::memory_order_relaxed);
-  return false;
+  std::atomic<uint32_t>& handshakes = shared_.listener_handshakes[listener];
+  const ListenerInfo& info = options_.listeners[listener];
+  constexpr auto kRelaxed = std::memory_order_relaxed;
+  const char* why = nullptr;
+  if (shared_.connections.fetch_add(1, kRelaxed) >= options_.limits.max_connections)
+    why = "limits.max_connections";
+  if (here.fetch_add(1, kRelaxed) >= info.max_connections) why = "the listener's max_connections";
+  if (handshakes.fetch_add(1, kRelaxed) >= info.max_handshakes)
+    why = "the listener's max_handshakes";
+  if (why == nullptr) return nullptr;
+  shared_.connections.fetch_sub(1, kRelaxed);
+  here.fetch_sub(1, kRelaxed);
+  handshakes.fetch_sub(1, kRelaxed);
+  return why;
 }
 
 void Shard::Adopt(std::unique_ptr<MovedConnection> moved) {
-  Connection& connection = core_->Accept(moved->fd, moved->listener, moved->accepted_at);
-  if (!loop_->Add(connection.fd, EPOLLIN, Tag(connection))) return CloseDescriptor(connection);
+  Connection& connection = Open(moved->fd, std::move(moved->transport), moved->listener,
+                                moved->accepted_at, moved->assigned_id);
+  if (connection.state == Connection::State::kFree) return;
+  const net::Transport* const transport = TransportOf(connection);
   core_->Receive(connection, moved->unread);
+  if (transport == nullptr) return;
+  if (transport->has_input()) {
+    connection.read_again = true;
+    read_again_.push_back({connection.slot, connection.generation});
+  }
+  core_->state().MarkDirty(connection);  // it may have something to write
 }
 
 void Shard::WatchListeners(bool on) {
@@ -186,15 +250,60 @@ void Shard::WatchListeners(bool on) {
 
 void Shard::ReadFrom(Connection& connection) {
   size_t left = std::max<size_t>(options_.limits.read_slice_bytes, 1);
+  net::Transport* const transport = TransportOf(connection);
+  const uint32_t generation = connection.generation;
   while (!connection.read_paused && left > 0) {
-    const size_t wanted = std::min(left, kReadBytes);
-    const net::IoResult got = net::Read(connection.fd, read_buffer_.get(), wanted);
-    if (got.status == net::IoStatus::kWouldBlock) return;
-    if (got.status != net::IoStatus::kOk) return TransportGone(connection);
-    core_->Receive(connection, {read_buffer_.get(), got.bytes});
-    if (got.bytes < wanted || connection.state == Connection::State::kMoved) return;
-    left -= got.bytes;
+    if (!ReadOnce(connection, transport, std::min(left, kReadBytes), &left)) break;
   }
+  if (transport == nullptr || connection.generation != generation) return;
+  if (connection.state == Connection::State::kDead || connection.state == Connection::State::kMoved)
+    return;
+  if (transport->wants_write() != connection.write_armed) core_->state().MarkDirty(connection);
+  if (!transport->has_input() || connection.read_again) return;
+  connection.read_again = true;
+  read_again_.push_back({connection.slot, connection.generation});
+}
+
+bool Shard::ReadOnce(Connection& connection, net::Transport* transport, size_t wanted,
+                     size_t* left) {
+  const net::IoResult got = transport == nullptr
+                                ? net::Read(connection.fd, read_buffer_.get(), wanted)
+                                : transport->Read(read_buffer_.get(), wanted);
+  if (got.status == net::IoStatus::kWouldBlock) return false;
+  if (got.status != net::IoStatus::kOk) {
+    TransportFailed(connection, got);
+    return false;
+  }
+  core_->Receive(connection, {read_buffer_.get(), got.bytes});
+  if (connection.state == Connection::State::kMoved) return false;
+  if (transport == nullptr && got.bytes < wanted) return false;
+  *left -= got.bytes;
+  return true;
+}
+
+// What no event announces: input that a transport holds, when its turn was over or its reader
+// paused.
+void Shard::ReadAgain() {
+  const std::vector<SlotAndGeneration> waiting = std::exchange(read_again_, {});
+  for (const SlotAndGeneration& entry : waiting) {
+    Connection* connection = core_->state().connections.Find(entry.slot, entry.generation);
+    if (connection == nullptr) continue;
+    connection->read_again = false;
+    if (!connection->read_paused) ReadFrom(*connection);
+  }
+}
+
+void Shard::TransportFailed(Connection& connection, const net::IoResult& result) {
+  const net::Transport* const transport = TransportOf(connection);
+  if (transport != nullptr && result.status == net::IoStatus::kError &&
+      !transport->failure().empty()) {
+    stats_.transport_failures.Add();
+    log_->Log(LogLevel::kInfo, "client.refused",
+              {{"peer", PeerOf(connection).name},
+               {"listener", options_.listeners[connection.listener].name},
+               {"rule", transport->failure()}});
+  }
+  TransportGone(connection);
 }
 
 void Shard::TransportGone(Connection& connection) {
@@ -226,6 +335,10 @@ void Shard::TakeAuthAnswers() {
   {
     MutexLock lock(auth_mutex_);
     std::swap(answers, auth_answers_);
+    if (has_new_rules_) {
+      has_new_rules_ = false;
+      core_->SetRules(std::move(new_rules_));
+    }
   }
   for (AuthAnswerEntry& answer : answers)
     core_->OnAuthDecision(answer.slot, answer.generation, answer.decision);

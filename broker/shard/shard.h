@@ -11,6 +11,7 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,6 +23,7 @@
 #include "broker/net/event_loop.h"
 #include "broker/net/listener.h"
 #include "broker/net/mailbox.h"
+#include "broker/net/transport.h"
 #include "broker/shard/core.h"
 
 namespace skein::shard {
@@ -31,15 +33,30 @@ using ShardMailbox = net::Mailbox<MailBatch>;
 
 class Shard;
 
+// Who may knock: asked on any shard for each new connection, before anything is read from it.
+class Gatekeeper {
+ public:
+  virtual ~Gatekeeper() = default;
+  // Null: come in. Otherwise why not, static storage.
+  virtual const char* Refuse(uint16_t listener, const net::PeerAddress& peer, TimeMs now) = 0;
+};
+
+// Makes what lies between a new connection and MQTT; null for plain TCP. Any shard.
+using MakeTransport = std::function<std::unique_ptr<net::Transport>(int fd)>;
+
 // What the shards of one broker share.
 struct BrokerShared {
   std::vector<net::Listener> listeners;
+  std::vector<MakeTransport> make_transport;  // beside `listeners`; may be empty functions
+  Gatekeeper* gatekeeper = nullptr;           // null: everybody may
   std::vector<std::unique_ptr<Shard>> shards;
   // mailboxes[from][to]
   std::vector<std::vector<std::unique_ptr<ShardMailbox>>> mailboxes;
   std::atomic<uint32_t> connections{0};
   std::atomic<uint32_t> settled{0};  // shards whose recovered routes all others know
   std::deque<std::atomic<uint32_t>> listener_connections;  // beside `listeners`
+  // Those of them that have not sent an accepted CONNECT yet.
+  std::deque<std::atomic<uint32_t>> listener_handshakes;
   net::Clock clock;
 };
 
@@ -49,7 +66,7 @@ class Shard {
   // How long a stopping shard waits for clients to take their last bytes; milliseconds.
   static constexpr TimeMs kStopGraceMs = 1'000;
 
-  // ports.stats, peer_name and auth_answer are filled in here.
+  // ports.stats, peer, wake and auth_answer are filled in here.
   Shard(const ShardOptions& options, Ports ports, BrokerShared* shared,
         std::unique_ptr<net::EventLoop> loop);
   ~Shard();
@@ -64,6 +81,9 @@ class Shard {
   void Wake() { loop_->Wake(); }
   const ShardStats& stats() const { return stats_; }
 
+  // Any thread: other access rules, from the shard's next turn on.
+  void SetRules(std::shared_ptr<const auth::AccessRules> rules);
+
  private:
   struct AuthAnswerEntry {
     ConnectionSlot slot;
@@ -76,10 +96,22 @@ class Shard {
   void HandleEvents(std::span<const net::EventLoop::Event> events);
   void AcceptFrom(uint16_t listener);
   void Adopt(std::unique_ptr<MovedConnection> moved);
-  // Counts a new connection against the bounds; false: one is reached, nothing is counted.
-  bool Admit(uint16_t listener);
+  // Counts a new connection against the bounds. Not null: why it may not come in; nothing is
+  // counted.
+  const char* Admit(uint16_t listener, const net::PeerAddress& peer);
+  void LogShed(uint16_t listener, const char* why);
+  Connection& Open(int fd, std::unique_ptr<net::Transport> transport, uint16_t listener,
+                   TimeMs accepted_at, std::string_view assigned_id = {});
   void WatchListeners(bool on);
   void ReadFrom(Connection& connection);
+  // One read. False: nothing more can be read now.
+  bool ReadOnce(Connection& connection, net::Transport* transport, size_t wanted, size_t* left);
+  void ReadAgain();
+  Peer PeerOf(const Connection& connection) const;
+  net::Transport* TransportOf(const Connection& connection) const {
+    return connection.slot < transports_.size() ? transports_[connection.slot].get() : nullptr;
+  }
+  void TransportFailed(Connection& connection, const net::IoResult& result);
   void TransportGone(Connection& connection);
   void TakeMail();
   void TakeAuthAnswers();
@@ -89,6 +121,7 @@ class Shard {
   // Writes what the connection has, then closes, shuts or watches it as its state says.
   void Settle(Connection& connection);
   bool Write(Connection& connection);
+  void HandshakeOver(Connection& connection);
   void SettleLingering(Connection& connection);
   void UpdateInterest(Connection& connection);
   void CloseDescriptor(Connection& connection);
@@ -108,14 +141,23 @@ class Shard {
   std::unique_ptr<Core> core_;
   std::unique_ptr<char[]> read_buffer_;
   std::vector<ConnectionSlot> flushing_;
+  std::vector<std::unique_ptr<net::Transport>> transports_;  // by slot; plain TCP has none
+  std::vector<SlotAndGeneration> read_again_;
   std::atomic<bool> stop_{false};
   bool more_work_ = false;
   bool listening_ = false;
   TimeMs listen_again_at_ = kNever;  // after running out of descriptors
   TimeMs next_sweep_ = 0;
 
+  TimeMs shed_logged_at_ = 0;
+  uint64_t shed_ = 0;  // since then
+  TimeMs turn_began_ = 0;
+  bool overloaded_ = false;  // the last turn took longer than Limits::max_loop_lag_ms
+
   Mutex auth_mutex_;
   std::vector<AuthAnswerEntry> auth_answers_ ABSL_GUARDED_BY(auth_mutex_);
+  std::shared_ptr<const auth::AccessRules> new_rules_ ABSL_GUARDED_BY(auth_mutex_);
+  bool has_new_rules_ ABSL_GUARDED_BY(auth_mutex_) = false;
 };
 
 }  // namespace skein::shard

@@ -41,8 +41,13 @@ void Shard::FlushDirty() {
 void Shard::Settle(Connection& connection) {
   if (connection.state == Connection::State::kMoved) return;
   if (connection.state == Connection::State::kDead) return CloseDescriptor(connection);
+  if (connection.handshaking && connection.state >= Connection::State::kConnecting)
+    HandshakeOver(connection);
+  net::Transport* const transport = TransportOf(connection);
   const bool had_output = !connection.out.empty();
-  if (had_output && !Write(connection)) {
+  const bool flushed = transport == nullptr || !transport->wants_write() ||
+                       transport->Flush().status != net::IoStatus::kError;
+  if (!flushed || (had_output && !Write(connection))) {
     core_->OnTransportClosed(connection);
     return CloseDescriptor(connection);
   }
@@ -53,9 +58,11 @@ void Shard::Settle(Connection& connection) {
 
 bool Shard::Write(Connection& connection) {
   iovec parts[kIovecs];
+  net::Transport* const transport = TransportOf(connection);
   while (!connection.out.empty()) {
-    const size_t count = connection.out.Gather(parts, kIovecs);
-    const net::IoResult wrote = net::Writev(connection.fd, parts, static_cast<int>(count));
+    const int count = static_cast<int>(connection.out.Gather(parts, kIovecs));
+    const net::IoResult wrote = transport == nullptr ? net::Writev(connection.fd, parts, count)
+                                                     : transport->Write(parts, count);
     if (wrote.status == net::IoStatus::kWouldBlock) return true;
     if (wrote.status != net::IoStatus::kOk) return false;
     stats_.bytes_out.Add(wrote.bytes);
@@ -64,20 +71,40 @@ bool Shard::Write(Connection& connection) {
   return true;
 }
 
+void Shard::HandshakeOver(Connection& connection) {
+  connection.handshaking = false;
+  shared_.listener_handshakes[connection.listener].fetch_sub(1, std::memory_order_relaxed);
+}
+
 // Our last bytes first; then the write side is shut and the client's end awaited, so that unread
 // input does not make the kernel reset the connection before the client has read why it ends.
 void Shard::SettleLingering(Connection& connection) {
   if (connection.linger_until > core_->state().ports.store->durable()) return;
-  if (connection.out.empty() && !connection.write_shut) {
+  net::Transport* const transport = TransportOf(connection);
+  const bool written =
+      connection.out.empty() && (transport == nullptr || !transport->wants_write());
+  if (written && !connection.write_shut) {
     connection.write_shut = true;
-    net::ShutdownWrite(connection.fd);
+    if (transport == nullptr) {
+      net::ShutdownWrite(connection.fd);
+    } else {
+      transport->Shutdown();
+    }
   }
   UpdateInterest(connection);
 }
 
 void Shard::UpdateInterest(Connection& connection) {
   const bool read = !connection.read_paused;
-  const bool write = !connection.out.empty();
+  const net::Transport* const transport = TransportOf(connection);
+  const bool write = !connection.out.empty() || (transport != nullptr && transport->wants_write());
+  // Its reader was paused when it had input left.
+  if (read && !connection.read_armed && transport != nullptr && transport->has_input() &&
+      !connection.read_again) {
+    connection.read_again = true;
+    read_again_.push_back({connection.slot, connection.generation});
+    more_work_ = true;
+  }
   if (read == connection.read_armed && write == connection.write_armed) return;
   connection.read_armed = read;
   connection.write_armed = write;
@@ -87,6 +114,8 @@ void Shard::UpdateInterest(Connection& connection) {
 
 void Shard::CloseDescriptor(Connection& connection) {
   loop_->Remove(connection.fd);
+  if (connection.handshaking) HandshakeOver(connection);
+  if (TransportOf(connection) != nullptr) transports_[connection.slot].reset();
   net::Close(connection.fd);
   shared_.connections.fetch_sub(1, std::memory_order_relaxed);
   shared_.listener_connections[connection.listener].fetch_sub(1, std::memory_order_relaxed);
@@ -100,6 +129,9 @@ void Shard::MoveOut() {
     Connection& connection = core_->state().connections[move.slot];
     auto moved = std::make_unique<MovedConnection>();
     moved->fd = connection.fd;
+    if (TransportOf(connection) != nullptr)
+      moved->transport = std::move(transports_[connection.slot]);
+    moved->assigned_id = std::move(move.assigned_id);
     moved->listener = connection.listener;
     moved->accepted_at = core_->state().now;
     moved->unread = std::move(move.unread);

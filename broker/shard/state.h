@@ -12,7 +12,9 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "broker/auth/access_rules.h"
 #include "broker/auth/authenticator.h"
+#include "broker/auth/principal.h"
 #include "broker/base/limits.h"
 #include "broker/base/log.h"
 #include "broker/base/stats.h"
@@ -32,6 +34,7 @@ struct ListenerInfo {
   std::string name;
   bool allow_anonymous = false;
   uint32_t max_connections = UINT32_MAX;  // more are closed at accept
+  uint32_t max_handshakes = UINT32_MAX;   // connections without an accepted CONNECT; as above
 };
 
 struct ShardOptions {
@@ -40,6 +43,14 @@ struct ShardOptions {
   uint32_t partitions = 256;
   Limits limits;
   std::vector<ListenerInfo> listeners;
+};
+
+// The other end of a connection, as its transport knows it.
+struct Peer {
+  std::string name;     // "192.0.2.7:51234", for log lines
+  std::string address;  // "192.0.2.7"
+  // What a verified client certificate says; null: there is none. Lives as long as the connection.
+  const auth::ClientCertificate* certificate = nullptr;
 };
 
 // A verdict of an authenticator that answered later.
@@ -51,9 +62,9 @@ struct Ports {
   auth::Authenticator* authenticator = nullptr;
   Logger* log = nullptr;
   ShardStats* stats = nullptr;
-  std::function<uint64_t()> random;                         // unpredictable: makes client ids
-  std::function<std::string(const Connection&)> peer_name;  // for log lines
-  std::function<void()> wake;                               // any thread; the shard takes a turn
+  std::function<uint64_t()> random;             // unpredictable: makes client ids
+  std::function<Peer(const Connection&)> peer;  // of an open connection
+  std::function<void()> wake;                   // any thread; the shard takes a turn
   AuthAnswer
       auth_answer;  // any thread; brings the decision back to Core::OnAuthDecision on the shard
 };
@@ -69,6 +80,7 @@ struct Outputs {
     ConnectionSlot slot;
     ShardId target;
     std::string unread;
+    std::string assigned_id;
   };
   std::vector<Move> moves;
 };
@@ -136,6 +148,9 @@ struct ShardState {
   mqtt::ChunkPool chunks;
   session::QueueBudget budget;
   Outputs out;
+
+  std::shared_ptr<const auth::AccessRules> rules;  // of the node; null: everything is allowed
+  uint32_t access_epoch = 0;                       // moves when they change
 
   TimeMs now;  // of the event being handled
   session::Lsn last_lsn = 0;

@@ -44,6 +44,10 @@ ReasonCode PacketHandler::Subscribe(Session& session, const mqtt::SubscribeEntry
       routing::FilterError::kOk) {
     return ReasonCode::kTopicFilterInvalid;
   }
+  if (!access_.MaySubscribe(session, entry.filter)) {
+    state_.stats.refusals[static_cast<uint8_t>(ReasonCode::kNotAuthorized)].Add();
+    return ReasonCode::kNotAuthorized;
+  }
   const routing::SubscriptionOptions options{entry.qos, entry.no_local, entry.retain_as_published,
                                              entry.retain_handling, identifier};
   routing::FilterId filter = state_.subscriptions.Find(entry.filter);

@@ -60,6 +60,9 @@ class SessionTable {
   session::Session* Find(const SessionRef& ref);
   session::Session& operator[](SessionSlot slot) { return *sessions_[slot]; }
   size_t size() const { return index_.size(); }
+  size_t slots() const { return sessions_.size(); }
+  // Null: the slot is free.
+  session::Session* At(SessionSlot slot) { return sessions_[slot].get(); }
 
   // All sessions, for shutdown and inspection.
   template <typename F>

@@ -104,6 +104,13 @@ constexpr Key kKeys[] = {
            "they stay in the store."),
     Number("limits.queue_page_bytes", &Limits::queue_page_bytes, Unit::kBytes, {kKiB, kGiB},
            "The same in bytes."),
+    Number("limits.max_waiting_records", &Limits::max_waiting_records, Unit::kCount,
+           {1'000, 100'000'000},
+           "Records of one shard (a durable message a session is one) that wait for the disk. "
+           "Beyond: the shard stops reading from its clients until some are durable."),
+    Number("limits.max_loop_lag_ms", &Limits::max_loop_lag_ms, Unit::kMilliseconds, {10, 3'600'000},
+           "A turn of a shard's loop that takes longer is an overload. Then: new connections are "
+           "closed at accept."),
     Number("limits.max_queued_bytes", &Limits::max_queued_bytes, Unit::kBytes, {kKiB, kTiB},
            "Bytes of messages waiting for one session. Beyond: as above."),
     Number("limits.max_total_queued_bytes", &Limits::max_total_queued_bytes, Unit::kBytes,

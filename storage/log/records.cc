@@ -20,6 +20,8 @@ struct Encode {
     if (!body.will.has_value()) return;
     EncodeMessage(*body.will->message, connected->mutable_will()->mutable_message());
     connected->mutable_will()->set_delay_seconds(body.will->delay_seconds);
+    connected->mutable_will()->set_user_name(body.will->user_name);
+    connected->mutable_will()->set_trusted(body.will->trusted);
   }
   void operator()(const session::Disconnected& body) const {
     v1::Disconnected* disconnected = out->mutable_disconnected();

@@ -113,7 +113,8 @@ void RowToImage(const SessionRow& row, session::SessionImage* image) {
   image->disconnected_at = row.disconnected_at;
   image->will.reset();
   if (v1::Will will; !row.will.empty() && Parse(row.will, &will)) {
-    image->will = session::WillRecord{DecodeMessage(will.message()), will.delay_seconds()};
+    image->will = session::WillRecord{DecodeMessage(will.message()), will.delay_seconds(),
+                                      will.user_name(), will.trusted()};
   }
   image->will_due = row.will_due;
   image->inbound.assign(row.inbound.begin(), row.inbound.end());

@@ -13,7 +13,9 @@ class ScriptedExchange final : public auth::Exchange {
  public:
   ScriptedExchange(ScriptedAuthenticator* owner, auth::Authenticator::Done done)
       : owner_(*owner), done_(std::move(done)) {}
-  auth::Decision Step(std::string_view data) override { return owner_.Judge(data, done_); }
+  auth::Decision Step(std::string_view data, const auth::Done&) override {
+    return owner_.Judge(data, done_);
+  }
 
  private:
   ScriptedAuthenticator& owner_;
@@ -23,8 +25,8 @@ class ScriptedExchange final : public auth::Exchange {
 }  // namespace
 
 auth::Decision ScriptedAuthenticator::Judge(std::string_view data, const Done& done) {
-  if (data == "ok") return auth::Decision::Allow("bye");
-  if (data == "no") return auth::Decision::Deny(mqtt::ReasonCode::kNotAuthorized);
+  if (data == "ok") return auth::Decision::Allow({}, "bye");
+  if (data == "no") return auth::Decision::Deny(mqtt::ReasonCode::kNotAuthorized, "said no");
   if (data != "later") return auth::Decision::Continue("again");
   answers.push_back(done);
   return auth::Decision::Pending();
@@ -37,10 +39,29 @@ auth::Decision ScriptedAuthenticator::Begin(const auth::ConnectRequest& request,
     return Judge(request.data, done);
   }
   if (!request.method.empty())
-    return auth::Decision::Deny(mqtt::ReasonCode::kBadAuthenticationMethod);
+    return auth::Decision::Deny(mqtt::ReasonCode::kBadAuthenticationMethod, "unknown method");
   if (request.user_name == "bad")
-    return auth::Decision::Deny(mqtt::ReasonCode::kBadUserNameOrPassword);
-  return request.user_name == "later" ? Judge("later", done) : auth::Decision::Allow();
+    return auth::Decision::Deny(mqtt::ReasonCode::kBadUserNameOrPassword, "bad password");
+  if (request.user_name == "later") return Judge("later", done);
+  auth::Grant grant;
+  const std::string_view user = request.user_name.value_or("");
+  grant.user_name = user;
+  grant.superuser = user == "root";
+  if (user == "token") {
+    grant.rules = token_rules;
+    grant.expires_at = token_expires_at;
+  }
+  if (user.starts_with("for-")) grant.client_id = user.substr(4);
+  return auth::Decision::Allow(std::move(grant));
+}
+
+void Node::SetRules(std::shared_ptr<const auth::AccessRules> rules) {
+  rules_ = std::move(rules);
+  for (auto& core : cores_) {
+    core->BeginTick(now_);
+    core->SetRules(rules_);
+  }
+  Settle();
 }
 
 Node::Node(const NodeOptions& options) : options_(options), retained_(options.limits) {
@@ -74,7 +95,7 @@ void Node::Start() {
     ports.random = [this] {
       return random_ = random_ * 6364136223846793005u + 1442695040888963407u;
     };
-    ports.peer_name = [](const Connection&) { return std::string("peer"); };
+    ports.peer = [](const Connection&) { return Peer{"peer", "192.0.2.7", nullptr}; };
     ports.auth_answer = [this, id](ConnectionSlot slot, uint32_t generation,
                                    auth::Decision decision) {
       cores_[id]->BeginTick(now_);
@@ -84,6 +105,7 @@ void Node::Start() {
   }
   for (auto& core : cores_) {
     core->BeginTick(now_);
+    if (rules_ != nullptr) core->SetRules(rules_);
     core->Recover();
   }
   const bool mail = std::exchange(mail_runs, true);
@@ -233,7 +255,8 @@ void Node::DeliverMail(ShardId from, ShardId to) {
 }
 
 void Node::Adopt(ShardId shard, std::unique_ptr<MovedConnection> moved) {
-  Connection& connection = cores_[shard]->Accept(moved->fd, moved->listener, moved->accepted_at);
+  Connection& connection =
+      cores_[shard]->Accept(moved->fd, moved->listener, moved->accepted_at, moved->assigned_id);
   Link& l = link(moved->fd);
   l.shard = shard;
   l.slot = connection.slot;

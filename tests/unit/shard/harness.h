@@ -25,8 +25,10 @@ struct NodeOptions {
 
 // Answers as the script in user name and data says.
 //
-//   user name "bad": denied; "later": asks for time, see answer. Method "M": "no" denies, "ok"
-//   allows, "later" asks for time, all else goes on with "again". Other methods: 0x8C.
+//   user name "bad": denied; "later": asks for time, see answer; "root": a superuser; "token": with
+//   rules of its own, until they expire; "for-X": the client id is X; all are who they say. Method
+//   "M": "no" denies, "ok" allows, "later" asks for time, all else goes on with "again". Other
+//   methods: 0x8C.
 class ScriptedAuthenticator final : public auth::Authenticator {
  public:
   auth::Decision Begin(const auth::ConnectRequest& request, const Done& done,
@@ -34,6 +36,8 @@ class ScriptedAuthenticator final : public auth::Authenticator {
   auth::Decision Judge(std::string_view data, const Done& done);
 
   std::vector<Done> answers;  // of those that asked for time
+  std::shared_ptr<const auth::AccessRules> token_rules;
+  TimeMs token_expires_at = kNever;
 };
 
 class Node {
@@ -76,6 +80,8 @@ class Node {
   void CloseAll(mqtt::ReasonCode reason);
   // Its disk is nearly full, or has room again.
   void SetFull(bool full, ShardId shard = 0) { stores_[shard]->set_full(full); }
+  // Other access rules; null: everything is allowed.
+  void SetRules(std::shared_ptr<const auth::AccessRules> rules);
   // The process dies and a new one starts on the same disk.
   void Crash();
 
@@ -106,6 +112,7 @@ class Node {
   storage::MemoryRetainedStore retained_;
   ScriptedAuthenticator authenticator_;
   NullLogger log_;
+  std::shared_ptr<const auth::AccessRules> rules_;
   TimeMs now_ = 1'000'000;
   uint64_t random_ = 1;
   std::vector<Link> links_;

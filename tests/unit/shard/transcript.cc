@@ -334,7 +334,8 @@ void Transcript::PlayStage(const Words& words) {
     ASSERT_FALSE(node_.authenticator().answers.empty());
     const auto done = node_.authenticator().answers.front();
     node_.authenticator().answers.erase(node_.authenticator().answers.begin());
-    done(second == "allow" ? auth::Decision::Allow() : auth::Decision::Deny(ReasonCode::kBanned));
+    done(second == "allow" ? auth::Decision::Allow()
+                           : auth::Decision::Deny(ReasonCode::kBanned, "banned"));
     node_.Settle();
   } else {
     ADD_FAILURE() << "not understood: " << what;
