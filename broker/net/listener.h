@@ -9,6 +9,8 @@
 
 #include <netinet/in.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -49,7 +51,13 @@ class PeerAddress {
   // "192.0.2.7:51234", "[2001:db8::7]:51234"; an IPv4 address mapped into IPv6 is shown as IPv4.
   // "unknown" for an empty one.
   std::string ToString() const;
-  // The same without port and brackets.
+  // As an IPv6 address, IPv4 mapped into it; in the order of the network.
+  std::array<uint8_t, 16> bytes() const {
+    std::array<uint8_t, 16> copy{};
+    std::copy_n(address_.s6_addr, copy.size(), copy.begin());
+    return copy;
+  }
+  // As ToString(), without port and brackets.
   std::string AddressText() const;
 
  private:

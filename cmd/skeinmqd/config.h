@@ -32,6 +32,9 @@ struct Address {
   bool operator==(const Address&) const = default;
 };
 
+enum class Scheme : uint8_t { kTcp, kTls, kWs, kWss };
+enum class ClientCertificates : uint8_t { kNone, kOptional, kRequired };
+
 struct Listener {
   Address address{"127.0.0.1", 1883};
   // For logs and metrics; the URL unless given.
@@ -41,7 +44,51 @@ struct Listener {
   // Connections on this listener; more are closed at accept.
   uint32_t max_connections = 1'000'000;
 
+  Scheme scheme = Scheme::kTcp;
+  // Connections without an accepted CONNECT; more are closed at accept.
+  uint32_t max_handshakes = 10'000;
+  // Names of authenticators, in the order in which they are asked.
+  std::vector<std::string> authentication;
+  // Load balancers that send a PROXY header, as addresses or ranges; empty: there is none.
+  std::vector<std::string> proxy_from;
+
+  // tls:// and wss://
+  std::vector<std::string> cert_files;
+  std::vector<std::string> key_files;  // beside cert_files
+  std::string key_password_file;
+  std::string client_ca_file;
+  ClientCertificates client_certificates = ClientCertificates::kNone;
+  std::string crl_file;
+  bool only_tls13 = false;
+  std::string ciphers;
+  std::string ciphersuites;
+  bool session_resumption = true;
+
+  // ws:// and wss://
+  std::vector<std::string> paths = {"/mqtt"};
+  std::vector<std::string> origins = {"*"};
+
+  bool tls() const { return scheme == Scheme::kTls || scheme == Scheme::kWss; }
+  bool websocket() const { return scheme == Scheme::kWs || scheme == Scheme::kWss; }
   bool operator==(const Listener&) const = default;
+};
+
+enum class AuthenticatorType : uint8_t { kPasswordFile, kCertificate };
+enum class CertificateName : uint8_t { kCommonName, kDns, kUri, kEmail, kSubject };
+
+// One of the authenticators that listeners name.
+struct Authenticator {
+  std::string name;
+  AuthenticatorType type = AuthenticatorType::kPasswordFile;
+  // password_file
+  std::string file;
+  bool unknown_user_denied = false;
+  uint32_t remember_seconds = 300;
+  // certificate
+  CertificateName from = CertificateName::kCommonName;
+  bool client_id_must_match = false;
+
+  bool operator==(const Authenticator&) const = default;
 };
 
 struct Config {
@@ -59,6 +106,15 @@ struct Config {
   LogFormat log_format = LogFormat::kText;
   std::optional<Address> admin_address;
   std::vector<Listener> listeners;
+  std::vector<Authenticator> authentication;
+  // Empty: no rules. Then everything is allowed.
+  std::string authorization_file;
+  // A proven user name must be the client id.
+  bool user_name_is_client_id = false;
+  uint16_t worker_threads = 2;
+  uint32_t worker_queue = 1'000;
+  // Look at the files for changes.
+  bool reload_watch = true;
   Limits limits;
 };
 

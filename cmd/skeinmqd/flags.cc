@@ -115,7 +115,8 @@ std::optional<int> ParseCommandLine(int argc, const char* const* argv,
   }
 
   Problems problems;
-  options->config = Load(ToSources(line, environment, &problems), &problems);
+  options->sources = ToSources(line, environment, &problems);
+  options->config = Load(options->sources, &problems);
   options->warnings = problems.warnings;
   options->repair = line.repair;
   if (line.repair && options->config.data_dir.empty())

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cmd/skeinmqd/config.h"
+#include "cmd/skeinmqd/loader.h"
 
 namespace skein::config {
 
@@ -23,6 +24,7 @@ enum ExitCode : int {
 
 struct Options {
   Config config;
+  Sources sources;      // what it was read from, to be read again
   bool repair = false;  // open the store, give up what is damaged, end
   // To be logged once the logger runs.
   std::vector<std::string> warnings;

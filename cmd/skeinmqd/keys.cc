@@ -58,6 +58,19 @@ constexpr Key kKeys[] = {
     Other("admin.address", &Config::admin_address,
           "Where metrics, health and the API will be served. Checked, not served yet."),
     Other("listeners", &Config::listeners, "Where clients connect, see below."),
+    Other("authentication", &Config::authentication, "Who says who a client is, see below."),
+    Other("authorization.file", &Config::authorization_file,
+          "Access rules, see below. Empty: every client that is let in may do everything."),
+    Other("security.user_name_is_client_id", &Config::user_name_is_client_id,
+          "A client whose user name is proven must have it as its client id. Else: CONNACK 0x85."),
+    Number("security.worker_threads", &Config::worker_threads, Unit::kCount, {1, 256},
+           "Threads that hash passwords."),
+    Number("security.worker_queue", &Config::worker_queue, Unit::kCount, {1, 1'000'000},
+           "Logins that wait for them. More: CONNACK 0x89."),
+    Other(
+        "reload.watch", &Config::reload_watch,
+        "Whether a change of the configuration or of a file that it names takes effect by itself; "
+        "SIGHUP does it in any case."),
     Number("limits.max_packet_size", &Limits::max_packet_size, Unit::kBytes, {64, kLargestPacket},
            "Largest packet accepted. Larger: DISCONNECT 0x95, or the connection is closed."),
     Number("limits.max_connect_bytes", &Limits::max_connect_bytes, Unit::kBytes,
@@ -197,7 +210,18 @@ struct Setter {
     config->*member = std::move(listeners);
     return true;
   }
+  // Only a file has room for these.
+  bool operator()(std::vector<Authenticator> Config::*member) const {
+    if (text.empty()) (config->*member).clear();
+    return text.empty();
+  }
+  bool operator()(bool Config::*m) const {
+    const std::optional<bool> value = ParseBool(text);
+    config->*m = value.value_or(config->*m);
+    return value.has_value();
+  }
   bool operator()(uint16_t Config::*m) const { return SetNumber(key, text, &(config->*m)); }
+  bool operator()(uint32_t Config::*m) const { return SetNumber(key, text, &(config->*m)); }
   bool operator()(uint64_t Config::*m) const { return SetNumber(key, text, &(config->*m)); }
   template <typename T>
   bool operator()(T Limits::*m) const {
@@ -230,11 +254,19 @@ struct Getter {
     std::string text;
     for (const Listener& listener : config.*m) {
       if (!text.empty()) text += ",";
-      text += "tcp://" + FormatAddress(listener.address);
+      text += FormatUrl(listener);
     }
     return text;
   }
+  std::string operator()(std::vector<Authenticator> Config::*m) const {
+    std::string text;
+    for (const Authenticator& each : config.*m)
+      text += (text.empty() ? "" : ",") + each.name;
+    return text;
+  }
+  std::string operator()(bool Config::*m) const { return config.*m ? "true" : "false"; }
   std::string operator()(uint16_t Config::*m) const { return FormatNumber(config.*m, key.unit); }
+  std::string operator()(uint32_t Config::*m) const { return FormatNumber(config.*m, key.unit); }
   std::string operator()(uint64_t Config::*m) const { return FormatNumber(config.*m, key.unit); }
   template <typename T>
   std::string operator()(T Limits::*m) const {
@@ -256,9 +288,12 @@ struct Describer {
   std::string operator()(QueueDrop Limits::*) const { return "newest or oldest"; }
   std::string operator()(std::optional<Address> Config::*) const { return "ADDR:PORT, or empty"; }
   std::string operator()(std::vector<Listener> Config::*) const {
-    return "listeners as tcp://HOST:PORT (tls://, ws:// and wss:// are not supported in this "
-           "version)";
+    return "listeners as tcp://HOST:PORT, tls://, ws:// or wss://";
   }
+  std::string operator()(std::vector<Authenticator> Config::*) const {
+    return "a list of maps, in a file";
+  }
+  std::string operator()(bool Config::*) const { return "true or false"; }
   template <typename Number>
   std::string operator()(Number) const {
     return DescribeNumber(key.unit, key.range) + (key.unlimited ? " or unlimited" : "");

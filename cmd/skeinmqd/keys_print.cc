@@ -1,6 +1,7 @@
 // The printed forms of the key table, see keys.h.
 #include <string>
 
+#include "cmd/skeinmqd/authenticator_fields.h"
 #include "cmd/skeinmqd/keys.h"
 #include "cmd/skeinmqd/listener_url.h"
 #include "yaml-cpp/yaml.h"
@@ -8,23 +9,26 @@
 namespace skein::config {
 namespace {
 
-void EmitListener(YAML::Emitter& out, const Listener& listener) {
-  out << YAML::BeginMap << YAML::Key << "url" << YAML::Value
-      << "tcp://" + FormatAddress(listener.address);
-  out << YAML::Key << "name" << YAML::Value << listener.name;
-  out << YAML::Key << "allow_anonymous" << YAML::Value << listener.allow_anonymous;
-  out << YAML::Key << "max_connections" << YAML::Value << listener.max_connections << YAML::EndMap;
+template <typename Record>
+void EmitRecords(YAML::Emitter& out, const std::vector<Record>& records) {
+  out << YAML::BeginSeq;
+  for (const Record& record : records) {
+    out << YAML::BeginMap;
+    for (const auto& [name, value] : Describe(record))
+      out << YAML::Key << name << YAML::Value << value;
+    out << YAML::EndMap;
+  }
+  out << YAML::EndSeq;
 }
 
 void EmitValue(YAML::Emitter& out, const Key& key, const Config& config) {
-  if (key.name != "listeners") {
+  if (key.name == "listeners") {
+    EmitRecords(out, config.listeners);
+  } else if (key.name == "authentication") {
+    EmitRecords(out, config.authentication);
+  } else {
     out << GetKey(key, config);
-    return;
   }
-  out << YAML::BeginSeq;
-  for (const Listener& listener : config.listeners)
-    EmitListener(out, listener);
-  out << YAML::EndSeq;
 }
 
 // A table cell: `|` would end it.
@@ -33,6 +37,16 @@ std::string Cell(std::string_view text) {
   for (const char c : text)
     cell += c == '|' ? std::string("\\|") : std::string(1, c);
   return cell;
+}
+
+template <typename Fields>
+void AppendTable(const std::string& list, const Fields& fields, std::string* text) {
+  text->append("| Key | Default | Allowed | Meaning |\n| --- | --- | --- | --- |\n");
+  for (const auto& field : fields) {
+    text->append("| `" + list + "[]." + std::string(field.name) + "` | ");
+    text->append(std::string(field.default_text) + " | " + Cell(field.allowed) + " | ");
+    text->append(Cell(field.help) + " |\n");
+  }
 }
 
 std::string Code(std::string_view text) {
@@ -70,11 +84,9 @@ std::string PrintMarkdown() {
             Cell(Allowed(key)) + " | " + Cell(key.help) + " |\n";
   }
   text += "\nEach entry of `listeners` is a URL or a map of these:\n\n";
-  text += "| Key | Default | Allowed | Meaning |\n| --- | --- | --- | --- |\n";
-  for (const ListenerField& field : ListenerFields()) {
-    text += "| `listeners[]." + std::string(field.name) + "` | " + std::string(field.default_text) +
-            " | " + Cell(field.allowed) + " | " + Cell(field.help) + " |\n";
-  }
+  AppendTable("listeners", ListenerFields(), &text);
+  text += "\nEach entry of `authentication` is a map of these:\n\n";
+  AppendTable("authentication", AuthenticatorFields(), &text);
   return text;
 }
 

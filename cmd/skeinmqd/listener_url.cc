@@ -5,15 +5,27 @@
 
 #include <algorithm>
 
+#include "cmd/skeinmqd/record_fields.h"
 #include "cmd/skeinmqd/values.h"
 
 namespace skein::config {
 namespace {
 
-constexpr uint16_t kMqttPort = 1883;
+struct SchemeRow {
+  std::string_view prefix;
+  Scheme scheme;
+  uint16_t port;  // when the URL has none
+};
+constexpr SchemeRow kSchemes[] = {{"tcp://", Scheme::kTcp, 1883},
+                                  {"tls://", Scheme::kTls, 8883},
+                                  {"ws://", Scheme::kWs, 8083},
+                                  {"wss://", Scheme::kWss, 8084}};
+constexpr std::array<std::string_view, 3> kClientCertificates = {"none", "optional", "required"};
 constexpr Range kConnections{1, UINT32_MAX};
-constexpr std::string_view kUrlForm = "tcp://HOST:PORT, for example tcp://127.0.0.1:1883";
+constexpr std::string_view kUrlForm =
+    "tcp://HOST:PORT, tls://, ws:// or wss://, for example tcp://127.0.0.1:1883";
 constexpr std::string_view kName = "1..64 characters";
+constexpr std::string_view kFile = "a path";
 
 bool IsIpv4(const std::string& host) {
   in_addr address;
@@ -43,33 +55,98 @@ std::optional<std::string> SetName(std::string_view text, ListenerDraft* draft) 
   return std::nullopt;
 }
 
-std::optional<std::string> SetAllowAnonymous(std::string_view text, ListenerDraft* draft) {
-  draft->allow_anonymous = ParseBool(text);
-  if (!draft->allow_anonymous) return "true or false";
+Refusal SetAllowAnonymous(std::string_view text, ListenerDraft* draft) {
+  return ReadBool(text, &draft->allow_anonymous.emplace());
+}
+
+Refusal SetMaxConnections(std::string_view text, ListenerDraft* draft) {
+  return ReadCount(text, Unit::kCount, kConnections, &draft->max_connections.emplace());
+}
+
+Refusal SetMaxHandshakes(std::string_view text, ListenerDraft* draft) {
+  return ReadCount(text, Unit::kCount, kConnections, &draft->rest.max_handshakes);
+}
+
+Refusal SetClientCertificates(std::string_view text, ListenerDraft* draft) {
+  return ReadWord(text, kClientCertificates, &draft->client_certificates.emplace());
+}
+
+Refusal SetMinVersion(std::string_view text, ListenerDraft* draft) {
+  draft->rest.only_tls13 = text == "1.3";
+  return text == "1.2" || text == "1.3" ? std::nullopt : Refusal("1.2 or 1.3");
+}
+
+Refusal SetPaths(std::string_view text, ListenerDraft* draft) {
+  draft->rest.paths = SplitList(text);
+  for (const std::string& path : draft->rest.paths) {
+    if (!path.starts_with('/')) return "paths that begin with /";
+  }
   return std::nullopt;
 }
 
-std::optional<std::string> SetMaxConnections(std::string_view text, ListenerDraft* draft) {
-  const auto number = ParseNumber(text, Unit::kCount);
-  if (!number || *number < kConnections.min || *number > kConnections.max) {
-    return DescribeNumber(Unit::kCount, kConnections);
-  }
-  draft->max_connections = static_cast<uint32_t>(*number);
+template <std::string Listener::*kMember>
+Refusal SetText(std::string_view text, ListenerDraft* draft) {
+  draft->rest.*kMember = text;
   return std::nullopt;
+}
+
+template <std::vector<std::string> Listener::*kMember>
+Refusal SetList(std::string_view text, ListenerDraft* draft) {
+  draft->rest.*kMember = SplitList(text);
+  return std::nullopt;
+}
+
+template <bool Listener::*kMember>
+Refusal SetFlag(std::string_view text, ListenerDraft* draft) {
+  return ReadBool(text, &(draft->rest.*kMember));
 }
 
 constexpr ListenerField kFields[] = {
     {"url", "required", kUrlForm,
      "Where to listen. IPv6 in brackets (`tcp://[::1]:1883`); port 0 lets the system pick; without "
-     "a "
-     "port it is 1883. `tls://`, `ws://` and `wss://` are not supported in this version.",
+     "a port it is 1883 for tcp, 8883 for tls, 8083 for ws, 8084 for wss.",
      SetListenerUrl},
     {"name", "the URL", kName, "Name in logs.", SetName},
-    {"allow_anonymous", "true on loopback, else false", "true or false",
+    {"allow_anonymous", "true on loopback without authentication, else false", "true or false",
      "Whether a client without credentials is served. Elsewhere than on loopback it must be said.",
      SetAllowAnonymous},
+    {"authentication", "empty", "names of authenticators",
+     "Who is asked about a client, in this order. The first that allows or denies decides.",
+     SetList<&Listener::authentication>},
     {"max_connections", "1000000", "integer 1..4294967295",
      "Connections on this listener; more are closed at accept.", SetMaxConnections},
+    {"max_handshakes", "10000", "integer 1..4294967295",
+     "Connections without an accepted CONNECT; more are closed at accept.", SetMaxHandshakes},
+    {"proxy_from", "empty", "addresses and ranges, 192.0.2.0/24",
+     "Load balancers. A PROXY header (version 1 or 2) is then required, and nobody else may "
+     "connect.",
+     SetList<&Listener::proxy_from>},
+    {"cert_file", "required for tls and wss", kFile,
+     "PEM: the certificate and those that lead to its authority. Several files: chosen by SNI, the "
+     "first is the default.",
+     SetList<&Listener::cert_files>},
+    {"key_file", "required for tls and wss", kFile, "PEM: the private key; as many as cert_file.",
+     SetList<&Listener::key_files>},
+    {"key_password_file", "empty", kFile, "First line: the password of the private keys.",
+     SetText<&Listener::key_password_file>},
+    {"client_ca_file", "empty", kFile, "PEM: authorities that client certificates must come from.",
+     SetText<&Listener::client_ca_file>},
+    {"client_certificates", "required with client_ca_file, else none", "none, optional or required",
+     "Whether clients show a certificate.", SetClientCertificates},
+    {"crl_file", "empty", kFile,
+     "PEM: revoked client certificates. When it is overdue nobody with a certificate gets in.",
+     SetText<&Listener::crl_file>},
+    {"tls_min_version", "1.2", "1.2 or 1.3", "Oldest TLS.", SetMinVersion},
+    {"ciphers", "ECDHE with an AEAD", "OpenSSL's notation",
+     "Ciphers of TLS 1.2. What is not an AEAD is refused.", SetText<&Listener::ciphers>},
+    {"ciphersuites", "OpenSSL's", "OpenSSL's notation", "Ciphers of TLS 1.3.",
+     SetText<&Listener::ciphersuites>},
+    {"session_resumption", "true", "true or false", "Whether TLS sessions can be resumed.",
+     SetFlag<&Listener::session_resumption>},
+    {"paths", "/mqtt", "paths that begin with /", "WebSocket paths served; empty: all.", SetPaths},
+    {"origins", "*", "origins, https://app.example, or *",
+     "Web pages that may connect. Clients that are no browsers send no origin and may.",
+     SetList<&Listener::origins>},
 };
 
 // Reads `name=value` pairs joined by `&`.
@@ -82,7 +159,8 @@ std::optional<std::string> SetQuery(std::string_view query, ListenerDraft* draft
       return f.name == pair.substr(0, equals);
     });
     if (equals == pair.npos || field == std::end(kFields)) {
-      return "after '?': name=TEXT, allow_anonymous=true|false, max_connections=N, joined by '&'";
+      return "after '?': FIELD=TEXT joined by '&', with the fields of a listener: name, "
+             "allow_anonymous, cert_file, ...";
     }
     if (auto refused = field->set(pair.substr(equals + 1), draft)) {
       return std::string(field->name) + ": " + *refused;
@@ -130,31 +208,36 @@ std::span<const ListenerField> ListenerFields() {
   return kFields;
 }
 
+std::string FormatUrl(const Listener& listener) {
+  return std::string(kSchemes[static_cast<size_t>(listener.scheme)].prefix) +
+         FormatAddress(listener.address);
+}
+
 std::optional<std::string> SetListenerUrl(std::string_view url, ListenerDraft* draft) {
-  for (const std::string_view later : {"tls://", "ws://", "wss://"}) {
-    if (url.starts_with(later)) {
-      return std::string(kUrlForm) + " (" + std::string(later) +
-             " is not supported in this version)";
-    }
-  }
-  constexpr std::string_view kScheme = "tcp://";
-  if (!url.starts_with(kScheme)) return std::string(kUrlForm);
-  url.remove_prefix(kScheme.size());
+  const auto row =
+      std::find_if(std::begin(kSchemes), std::end(kSchemes),
+                   [&](const SchemeRow& each) { return url.starts_with(each.prefix); });
+  if (row == std::end(kSchemes)) return std::string(kUrlForm);
+  url.remove_prefix(row->prefix.size());
+  draft->rest.scheme = row->scheme;
   const size_t question = url.find('?');
   if (question != url.npos) {
     if (auto refused = SetQuery(url.substr(question + 1), draft)) return refused;
   }
-  draft->address = ParseAddress(url.substr(0, question), kMqttPort);
+  draft->address = ParseAddress(url.substr(0, question), row->port);
   if (!draft->address) return std::string(kUrlForm);
   return std::nullopt;
 }
 
 Listener FinishListener(const ListenerDraft& draft) {
-  Listener listener;
+  Listener listener = draft.rest;
   if (draft.address) listener.address = *draft.address;
-  listener.name = draft.name.value_or("tcp://" + FormatAddress(listener.address));
-  listener.allow_anonymous = draft.allow_anonymous.value_or(IsLoopback(listener.address.host));
+  listener.name = draft.name.value_or(FormatUrl(listener));
+  listener.allow_anonymous = draft.allow_anonymous.value_or(listener.authentication.empty() &&
+                                                            IsLoopback(listener.address.host));
   listener.max_connections = draft.max_connections.value_or(listener.max_connections);
+  listener.client_certificates = draft.client_certificates.value_or(
+      listener.client_ca_file.empty() ? ClientCertificates::kNone : ClientCertificates::kRequired);
   return listener;
 }
 

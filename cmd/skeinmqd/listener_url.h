@@ -23,22 +23,30 @@ std::string FormatAddress(const Address& address);
 // 127.0.0.0/8, ::1 and the name localhost.
 bool IsLoopback(std::string_view host);
 
+// "tls://127.0.0.1:8883".
+std::string FormatUrl(const Listener& listener);
+
 // A listener while it is being read: what was not said yet is unset.
 struct ListenerDraft {
   std::optional<Address> address;
   std::optional<std::string> name;
   std::optional<bool> allow_anonymous;
   std::optional<uint32_t> max_connections;
+  std::optional<ClientCertificates> client_certificates;
+  Listener rest;  // what has a default of its own
 };
 
-// One field of a listener. `set` returns what was allowed when it refuses the text.
-struct ListenerField {
+// One field of a record. `set` returns what was allowed when it refuses the text. A list is its
+// elements joined by commas.
+template <typename Draft>
+struct RecordField {
   std::string_view name;
   std::string_view default_text;
   std::string_view allowed;
   std::string_view help;
-  std::optional<std::string> (*set)(std::string_view text, ListenerDraft* draft);
+  std::optional<std::string> (*set)(std::string_view text, Draft* draft);
 };
+using ListenerField = RecordField<ListenerDraft>;
 
 std::span<const ListenerField> ListenerFields();
 

@@ -74,6 +74,44 @@ void ReplaceListeners(const std::vector<std::string>& urls, Config* config, Prob
   }
 }
 
+void CheckTransport(const Listener& listener, Problems* problems) {
+  const std::string at = "listener '" + listener.name + "': ";
+  const auto refuse = [&](const std::string& what) { problems->errors.push_back(at + what); };
+  const bool files = !listener.cert_files.empty() || !listener.key_files.empty() ||
+                     !listener.client_ca_file.empty() || !listener.crl_file.empty();
+  if (!listener.tls() && files) refuse("certificates are for tls:// and wss:// only");
+  if (!listener.tls()) return;
+  if (listener.cert_files.empty()) refuse("cert_file and key_file are missing");
+  if (listener.cert_files.size() != listener.key_files.size())
+    refuse("cert_file and key_file must name as many files");
+  if (listener.client_certificates != ClientCertificates::kNone && listener.client_ca_file.empty())
+    refuse("client_certificates needs client_ca_file");
+  if (listener.client_certificates == ClientCertificates::kNone && !listener.crl_file.empty())
+    refuse("crl_file needs client certificates");
+}
+
+void CheckAuthentication(const Config& config, const Listener& listener, Problems* problems) {
+  const std::string at = "listener '" + listener.name + "'";
+  for (const std::string& name : listener.authentication) {
+    std::string known;
+    bool found = false;
+    for (const Authenticator& each : config.authentication) {
+      found = found || each.name == name;
+      known += (known.empty() ? "" : ", ") + each.name;
+    }
+    if (!found) {
+      problems->errors.push_back(at + ": there is no authenticator '" + name +
+                                 "'; known: " + (known.empty() ? "none" : known));
+    }
+  }
+  if (!listener.allow_anonymous && listener.authentication.empty()) {
+    problems->warnings.push_back(
+        at +
+        " will refuse every client: it names no authentication, and anonymous clients are allowed "
+        "only on loopback or with allow_anonymous: true");
+  }
+}
+
 // What only shows when everything is read.
 void CheckListeners(const Config& config, Problems* problems) {
   std::set<std::string> addresses;
@@ -81,16 +119,19 @@ void CheckListeners(const Config& config, Problems* problems) {
   for (const Listener& listener : config.listeners) {
     const std::string address = FormatAddress(listener.address);
     if (listener.address.port != 0 && !addresses.insert(address).second) {
-      problems->errors.push_back("listeners: tcp://" + address + " is given twice");
+      problems->errors.push_back("listeners: " + FormatUrl(listener) + " is given twice");
     } else if (!names.insert(listener.name).second && listener.address.port != 0) {
       problems->errors.push_back("listeners: the name '" + listener.name + "' is given twice");
     }
-    if (!listener.allow_anonymous) {
-      problems->warnings.push_back(
-          "listener '" + listener.name +
-          "' will refuse every client: this version authenticates nobody, and anonymous clients "
-          "are allowed only on loopback or with allow_anonymous: true");
-    }
+    CheckTransport(listener, problems);
+    CheckAuthentication(config, listener, problems);
+  }
+  std::set<std::string> authenticators;
+  for (const Authenticator& each : config.authentication) {
+    if (!authenticators.insert(each.name).second)
+      problems->errors.push_back("authentication: the name '" + each.name + "' is given twice");
+    if (each.type == AuthenticatorType::kPasswordFile && each.file.empty())
+      problems->errors.push_back("authentication '" + each.name + "': file is missing");
   }
 }
 

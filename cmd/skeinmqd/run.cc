@@ -12,12 +12,14 @@
 #include <memory>
 #include <thread>
 
-#include "broker/auth/anonymous.h"
 #include "broker/net/socket.h"
 #include "broker/shard/broker.h"
 #include "cmd/skeinmqd/flags.h"
+#include "cmd/skeinmqd/listener_url.h"
 #include "cmd/skeinmqd/logging.h"
 #include "cmd/skeinmqd/random.h"
+#include "cmd/skeinmqd/reload.h"
+#include "cmd/skeinmqd/security.h"
 #include "storage/memory/retained_store.h"
 #include "storage/memory/session_store.h"
 #include "storage/rocksdb/store.h"
@@ -30,26 +32,47 @@ using skein::LogLevel;
 using skein::config::ExitCode;
 using skein::config::Options;
 
-// Blocks the stopping signals in this and every later thread; main takes them with sigwait().
-sigset_t BlockStopSignals() {
-  sigset_t stop;
-  sigemptyset(&stop);
-  sigaddset(&stop, SIGTERM);
-  sigaddset(&stop, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &stop, nullptr);
+// Blocks the signals that main takes, in this and every later thread.
+sigset_t BlockSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGHUP);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
-  return stop;
+  return signals;
 }
 
-skein::shard::BrokerOptions MakeBrokerOptions(const skein::config::Config& config) {
+// Waits for the signal that ends the process; meanwhile takes over what changes.
+int WaitForStop(const sigset_t& signals, const Options& options, skein::Security* security,
+                skein::shard::Broker* broker, skein::Logger* log) {
+  skein::Reloader reloader(options, security, log);
+  for (;;) {
+    constexpr timespec kLook{1, 0};
+    const int signal_number = sigtimedwait(&signals, nullptr, &kLook);
+    const bool asked = signal_number == SIGHUP;
+    if (signal_number > 0 && !asked) return signal_number;
+    const bool changed = options.config.reload_watch && reloader.FilesChanged();
+    if (!asked && !changed) continue;
+    if (reloader.Reload(asked ? "SIGHUP" : "files changed")) broker->SetRules(security->rules());
+  }
+}
+
+skein::shard::BrokerOptions MakeBrokerOptions(const skein::config::Config& config,
+                                              skein::Security* security) {
   skein::shard::BrokerOptions options;
   const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
   options.shards = static_cast<skein::ShardId>(config.shards != 0 ? config.shards : cores);
   options.limits = config.limits;
-  for (const skein::config::Listener& listener : config.listeners) {
-    options.listeners.push_back(
-        {{listener.address.host, listener.address.port},
-         {listener.name, listener.allow_anonymous, listener.max_connections}});
+  for (size_t i = 0; i < config.listeners.size(); ++i) {
+    const skein::config::Listener& listener = config.listeners[i];
+    skein::shard::BrokerListener made;
+    made.endpoint = {listener.address.host, listener.address.port};
+    made.info = {listener.name, listener.allow_anonymous, listener.max_connections,
+                 listener.max_handshakes};
+    made.make_transport = security->TransportOf(i);
+    options.listeners.push_back(std::move(made));
   }
   return options;
 }
@@ -114,7 +137,7 @@ class Stores {
   std::unique_ptr<skein::storage::Store> disk_;
 };
 
-int Run(const Options& options, const sigset_t& stop,
+int Run(const Options& options, const sigset_t& signals,
         std::shared_ptr<rocksdb::FileSystem> file_system) {
   const auto logger =
       skein::config::MakeLogger(options.config.log_level, options.config.log_format, STDERR_FILENO);
@@ -125,7 +148,12 @@ int Run(const Options& options, const sigset_t& stop,
   }
 
   skein::net::RaiseFileLimit();
-  skein::shard::BrokerOptions broker_options = MakeBrokerOptions(options.config);
+  skein::Security security(options.config);
+  if (const absl::Status loaded = security.Load(options.config); !loaded.ok()) {
+    logger->Log(LogLevel::kError, "config.failed", {{"error", Text(loaded)}});
+    return ExitCode::kExitUsage;
+  }
+  skein::shard::BrokerOptions broker_options = MakeBrokerOptions(options.config, &security);
   Stores stores;
   if (const absl::Status opened =
           stores.Open(options, broker_options.shards, logger.get(), std::move(file_system));
@@ -138,10 +166,11 @@ int Run(const Options& options, const sigset_t& stop,
     logger->Log(LogLevel::kInfo, "store.repaired", {{"data_dir", options.config.data_dir}});
     return ExitCode::kExitOk;
   }
-  skein::auth::AnonymousAuthenticator authenticator;
   skein::shard::BrokerPorts ports;
   stores.Connect(&ports);
-  ports.authenticator = &authenticator;
+  ports.authenticator = security.authenticator();
+  ports.gatekeeper = &security;
+  ports.rules = security.rules();
   ports.log = logger.get();
   ports.random = skein::RandomUint64;
   skein::shard::Broker broker(std::move(broker_options), std::move(ports));
@@ -149,12 +178,14 @@ int Run(const Options& options, const sigset_t& stop,
     logger->Log(LogLevel::kError, "broker.failed", {{"error", Text(started)}});
     return ExitCode::kExitRuntime;
   }
-  for (const skein::net::Endpoint& endpoint : broker.endpoints()) {
-    logger->Log(LogLevel::kInfo, "listener.ready", {{"url", endpoint.ToString()}});
+  const std::vector<skein::net::Endpoint> endpoints = broker.endpoints();
+  for (size_t i = 0; i < endpoints.size(); ++i) {
+    skein::config::Listener listener = options.config.listeners[i];
+    listener.address.port = endpoints[i].port;
+    logger->Log(LogLevel::kInfo, "listener.ready", {{"url", skein::config::FormatUrl(listener)}});
   }
 
-  int signal_number = 0;
-  sigwait(&stop, &signal_number);
+  const int signal_number = WaitForStop(signals, options, &security, &broker, logger.get());
   logger->Log(LogLevel::kInfo, "broker.stopping", {{"signal", signal_number}});
   broker.Stop();
   stores.Stop();
@@ -170,5 +201,5 @@ int skein::RunSkeinmqd(int argc, char** argv, std::shared_ptr<rocksdb::FileSyste
           skein::config::ParseCommandLine(argc, argv, environ, std::cout, std::cerr, &options)) {
     return *code;
   }
-  return Run(options, BlockStopSignals(), std::move(file_system));
+  return Run(options, BlockSignals(), std::move(file_system));
 }

@@ -2,9 +2,12 @@
 #include "cmd/skeinmqd/yaml_reader.h"
 
 #include <algorithm>
+#include <initializer_list>
 #include <set>
+#include <span>
 #include <vector>
 
+#include "cmd/skeinmqd/authenticator_fields.h"
 #include "cmd/skeinmqd/keys.h"
 #include "cmd/skeinmqd/listener_url.h"
 #include "yaml-cpp/yaml.h"
@@ -27,6 +30,8 @@ class Reader {
         problems_->errors.push_back(At(key_node) + ": key '" + name + "' is given twice");
       } else if (name == "listeners") {
         ReadListeners(value);
+      } else if (name == "authentication") {
+        ReadAuthentication(value);
       } else if (const Key* key = FindKey(name)) {
         ReadValue(*key, value);
       } else if (!IsSection(name)) {
@@ -54,13 +59,14 @@ class Reader {
       return;
     }
     config_->listeners.clear();
+    const auto fields = ListenerFields();
     for (size_t i = 0; i < list.size(); ++i) {
       const std::string name = "listeners[" + std::to_string(i) + "]";
       ListenerDraft draft;
       if (list[i].IsScalar()) {
-        SetField(name, *FindField("url"), list[i], &draft);
+        SetField(name, fields[0], list[i], &draft);
       } else if (list[i].IsMap()) {
-        ReadListener(name, list[i], &draft);
+        ReadRecord(name, list[i], fields, {"url"}, &draft);
       } else {
         problems_->Refuse(At(list[i]), name, Text(list[i]), "a URL or a map with 'url'");
       }
@@ -68,49 +74,71 @@ class Reader {
     }
   }
 
-  void ReadListener(const std::string& name, const YAML::Node& map, ListenerDraft* draft) {
+  void ReadAuthentication(const YAML::Node& list) {
+    if (list.IsNull()) return;
+    if (!list.IsSequence()) {
+      problems_->Refuse(At(list), "authentication", Text(list), "a list of maps");
+      return;
+    }
+    for (size_t i = 0; i < list.size(); ++i) {
+      const std::string name = "authentication[" + std::to_string(i) + "]";
+      Authenticator authenticator;
+      if (list[i].IsMap()) {
+        ReadRecord(name, list[i], AuthenticatorFields(), {"name", "type"}, &authenticator);
+      } else {
+        problems_->Refuse(At(list[i]), name, Text(list[i]), "a map with 'name' and 'type'");
+      }
+      config_->authentication.push_back(std::move(authenticator));
+    }
+  }
+
+  // The fields of a map, those `needed` among them.
+  template <typename Draft>
+  void ReadRecord(const std::string& name, const YAML::Node& map,
+                  std::span<const RecordField<Draft>> fields,
+                  std::initializer_list<const char*> needed, Draft* draft) {
     std::set<std::string> seen;
     for (const auto& entry : map) {
       const YAML::Node key_node = entry.first;
-      const YAML::Node value = entry.second;
       const std::string key = Text(key_node);
-      const ListenerField* const field = FindField(key);
-      if (field == nullptr) {
-        problems_->RefuseUnknown(At(key_node), name + "." + key, name + "." + NearestField(key));
+      const auto field =
+          std::find_if(fields.begin(), fields.end(), [&](const auto& f) { return f.name == key; });
+      if (field == fields.end()) {
+        const auto nearest =
+            std::min_element(fields.begin(), fields.end(), [&](const auto& a, const auto& b) {
+              return EditDistance(key, a.name) < EditDistance(key, b.name);
+            });
+        problems_->RefuseUnknown(At(key_node), name + "." + key,
+                                 name + "." + std::string(nearest->name));
       } else if (!seen.insert(key).second) {
         problems_->errors.push_back(At(key_node) + ": key '" + name + "." + key +
                                     "' is given twice");
       } else {
-        SetField(name + "." + key, *field, value, draft);
+        SetField(name + "." + key, *field, entry.second, draft);
       }
     }
-    if (!seen.contains("url")) {
-      problems_->errors.push_back(At(map) + ": key '" + name + ".url' is missing");
+    for (const char* key : needed) {
+      if (!seen.contains(key))
+        problems_->errors.push_back(At(map) + ": key '" + name + "." + key + "' is missing");
     }
   }
 
-  void SetField(const std::string& name, const ListenerField& field, const YAML::Node& value,
-                ListenerDraft* draft) {
-    if (!value.IsScalar()) {
+  // A list of scalars counts as its elements joined by commas.
+  template <typename Draft>
+  void SetField(const std::string& name, const RecordField<Draft>& field, const YAML::Node& value,
+                Draft* draft) {
+    std::string text;
+    bool scalars = value.IsScalar() || value.IsSequence();
+    if (value.IsScalar()) text = value.Scalar();
+    for (size_t i = 0; value.IsSequence() && i < value.size(); ++i) {
+      scalars = scalars && value[i].IsScalar();
+      if (value[i].IsScalar()) text += (text.empty() ? "" : ",") + value[i].Scalar();
+    }
+    if (!scalars) {
       problems_->Refuse(At(value), name, Text(value), field.allowed);
-    } else if (const auto allowed = field.set(value.Scalar(), draft)) {
-      problems_->Refuse(At(value), name, value.Scalar(), *allowed);
+    } else if (const auto allowed = field.set(text, draft)) {
+      problems_->Refuse(At(value), name, text, *allowed);
     }
-  }
-
-  static const ListenerField* FindField(std::string_view name) {
-    for (const ListenerField& field : ListenerFields()) {
-      if (field.name == name) return &field;
-    }
-    return nullptr;
-  }
-
-  static std::string NearestField(std::string_view name) {
-    const auto fields = ListenerFields();
-    return std::string(
-        std::min_element(fields.begin(), fields.end(), [&](const auto& a, const auto& b) {
-          return EditDistance(name, a.name) < EditDistance(name, b.name);
-        })->name);
   }
 
   // "file:line:column" of a node.

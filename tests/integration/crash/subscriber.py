@@ -21,7 +21,8 @@ class Subscriber(Client):
         self.filters = dict(filters)
         self.receive_maximum, self.ack_delay = (receive_maximum if version >= 5 else 65535), ack_delay
         self.confirmed = {}  # filter -> Subscription
-        self.asked = {}      # packet identifier -> ("subscribe" | "unsubscribe", [filter], when)
+        self.asked = {}      # packet identifier -> ("subscribe" | "unsubscribe", [filter])
+        self.first_asked = {}  # filter -> (when, QoS): SUBSCRIBE went out, SUBACK did not come; it may have been heard
         self.next_id = 0
         self.taken = {}      # QoS 2, not released: packet identifier -> payload
         self.unfinished = set()  # packet identifiers on this connection that count against the Receive Maximum
@@ -39,6 +40,7 @@ class Subscriber(Client):
         for subscription in self.confirmed.values() if self.clean else ():
             self.history.left(subscription, replaced=True)
         self.confirmed.clear()
+        self.first_asked.clear()
 
     def on_resumed(self, packet):
         self.reconcile()
@@ -64,27 +66,31 @@ class Subscriber(Client):
         self.offline()
 
     def settled(self):
-        return set(self.filters) == set(self.confirmed) and not self.asked
+        return set(self.filters) == set(self.confirmed) and not self.asked and not self.first_asked
 
     def reconcile(self):
         if not self.served or self.asked:
             return
-        more = [name for name in self.filters if name not in self.confirmed]
+        # What may be subscribed is made sure of first, also when it is no longer wanted.
+        more = [name for name in {**self.first_asked, **self.filters} if name not in self.confirmed]
         less = [name for name in self.confirmed if name not in self.filters]
         self.next_id = self.next_id % 65535 + 1
         if more:
-            self.asked[self.next_id] = "subscribe", more, self.history.tick()
+            for name in more:
+                self.first_asked.setdefault(name, (self.history.tick(), self.filters.get(name)))
+            self.asked[self.next_id] = "subscribe", more
             # Retain handling 2: nothing that is retained comes, only what is published.
-            options = [(name, wire.options(self.filters[name], retain_handling=2 if self.version >= 5 else 0)) for name in more]
+            handling = 2 if self.version >= 5 else 0
+            options = [(name, wire.options(self.first_asked[name][1], retain_handling=handling)) for name in more]
             self.send(wire.subscribe(self.version, self.next_id, options))
         elif less:
-            self.asked[self.next_id] = "unsubscribe", less, 0
+            self.asked[self.next_id] = "unsubscribe", less
             for name in less:
                 self.history.leaving(self.confirmed[name])
             self.send(wire.unsubscribe(self.version, self.next_id, less))
 
     def on_answer(self, packet):
-        what, names, asked = self.asked.pop(packet.packet_id, ("", [], 0))
+        what, names = self.asked.pop(packet.packet_id, ("", []))
         if what != ("subscribe" if packet.kind == wire.SUBACK else "unsubscribe"):
             self.history.problem("strange", f"{self.name}: {wire.NAMES[packet.kind]} {packet.packet_id} for nothing")
             return
@@ -95,6 +101,7 @@ class Subscriber(Client):
             if packet.codes[index] >= 0x80:
                 self.history.problem("refused", f"{self.name}: SUBACK {packet.codes[index]:#04x} for {name}")
             session, filter_ = self.booked(name)
+            asked, _ = self.first_asked.pop(name)
             self.confirmed[name] = self.history.subscribed(session, filter_, packet.codes[index], asked)
         self.reconcile()
 

@@ -96,7 +96,7 @@ TEST(Flags, MistakesEndWithTwo) {
       {{"--set", "shards=1", "shards=2"}, "shards=2"},
       {{"--shards", "x"}, "--shards: key 'shards': got 'x'; allowed: integer 0..256"},
       {{"--shards", "1", "--shards", "2"}, "--shards"},
-      {{"--listen", "ws://127.0.0.1"}, "not supported in this version"},
+      {{"--listen", "wss://127.0.0.1"}, "cert_file and key_file are missing"},
       {{"--check-config", "--shards", "-3"}, "got '-3'"},
   };
   for (const Row& row : rows) {

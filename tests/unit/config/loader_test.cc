@@ -17,6 +17,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
+using ::testing::UnorderedElementsAre;
 
 std::vector<std::string> ErrorsOf(const std::string& yaml, Config* config) {
   Problems problems;
@@ -110,11 +111,55 @@ TEST(ReadYaml, WrongListeners) {
   EXPECT_THAT(ErrorsOf("listeners: [[]]"), ElementsAre(HasSubstr("key 'listeners[0]'")));
   EXPECT_THAT(ErrorsOf("listeners: [{name: a}]"),
               ElementsAre("c.yaml:1:13: key 'listeners[0].url' is missing"));
-  EXPECT_THAT(ErrorsOf("listeners: [tls://127.0.0.1]"),
-              ElementsAre(HasSubstr("c.yaml:1:13: key 'listeners[0]': got 'tls://127.0.0.1'; "
+  EXPECT_THAT(ErrorsOf("listeners: [mqtt://127.0.0.1]"),
+              ElementsAre(HasSubstr("c.yaml:1:13: key 'listeners[0]': got 'mqtt://127.0.0.1'; "
                                     "allowed: tcp://HOST:PORT")));
   EXPECT_THAT(ErrorsOf("listeners: [{url: 'tcp://[::1]', max_connections: 0}]"),
               ElementsAre(HasSubstr("key 'listeners[0].max_connections': got '0'")));
+}
+
+TEST(ReadYaml, ListenersOfEveryKind) {
+  Problems problems;
+  Config config = DefaultConfig();
+  ReadYaml("c.yaml", R"(
+listeners:
+  - url: tls://0.0.0.0
+    cert_file: [a.pem, b.pem]
+    key_file: a.key,b.key
+    client_ca_file: ca.pem
+    authentication: [users, certs]
+  - url: wss://[::]
+    cert_file: a.pem
+    key_file: a.key
+    origins: ["https://a.example", "https://b.example"]
+    paths: []
+authentication:
+  - {name: users, type: password_file, file: users.txt, unknown_user: deny, remember: 1m}
+  - {name: certs, type: certificate, from: dns}
+)",
+           &config, &problems);
+  EXPECT_THAT(problems.errors, IsEmpty());
+  ASSERT_THAT(config.listeners, SizeIs(2));
+  const Listener& tls = config.listeners[0];
+  EXPECT_EQ(tls.address, (Address{"0.0.0.0", 8883}));
+  EXPECT_THAT(tls.key_files, ElementsAre("a.key", "b.key"));
+  EXPECT_EQ(tls.client_certificates, ClientCertificates::kRequired);
+  EXPECT_THAT(tls.authentication, ElementsAre("users", "certs"));
+  EXPECT_FALSE(tls.allow_anonymous);
+  EXPECT_EQ(config.listeners[1].address.port, 8084);
+  EXPECT_THAT(config.listeners[1].origins, ElementsAre("https://a.example", "https://b.example"));
+  EXPECT_THAT(config.listeners[1].paths, IsEmpty());
+  EXPECT_EQ(config.authentication[0].remember_seconds, 60u);
+  EXPECT_TRUE(config.authentication[0].unknown_user_denied);
+  EXPECT_EQ(config.authentication[1].from, CertificateName::kDns);
+}
+
+TEST(ReadYaml, WrongAuthentication) {
+  EXPECT_THAT(ErrorsOf("authentication: [{name: a, type: pam}]"),
+              ElementsAre(HasSubstr("allowed: password_file or certificate")));
+  EXPECT_THAT(ErrorsOf("authentication: [{name: a}]"),
+              ElementsAre("c.yaml:1:18: key 'authentication[0].type' is missing"));
+  EXPECT_THAT(ErrorsOf("authentication: users.txt"), ElementsAre(HasSubstr("a list of maps")));
 }
 
 TEST(ReadYaml, AllMistakesAreToldAtOnce) {
@@ -181,7 +226,7 @@ TEST_F(LoadTest, ErrorsNameTheirSource) {
   sources_.environment = {"SKEINMQ_SHARDS=many"};
   sources_.sets = {{"--set", "log.levle", "info"}};
   sources_.flags = {{"--admin", "admin.address", "here"}};
-  sources_.listen = {"wss://127.0.0.1"};
+  sources_.listen = {"mqtts://127.0.0.1"};
   Load(sources_, &problems_);
   EXPECT_THAT(
       problems_.errors,
@@ -189,7 +234,8 @@ TEST_F(LoadTest, ErrorsNameTheirSource) {
           "environment SKEINMQ_SHARDS: key 'shards': got 'many'; allowed: integer 0..256",
           "--set: unknown key 'log.levle'; did you mean 'log.level'?",
           "--admin: key 'admin.address': got 'here'; allowed: ADDR:PORT, or empty",
-          HasSubstr("--listen: key 'listeners': got 'wss://127.0.0.1'; allowed: tcp://HOST:PORT")));
+          HasSubstr(
+              "--listen: key 'listeners': got 'mqtts://127.0.0.1'; allowed: tcp://HOST:PORT")));
 }
 
 TEST_F(LoadTest, MissingFile) {
@@ -226,6 +272,27 @@ TEST_F(LoadTest, AnOpenAddressWithoutAnonymousIsAWarning) {
   Load(sources_, &problems_);
   EXPECT_THAT(problems_.errors, IsEmpty());
   EXPECT_THAT(problems_.warnings, ElementsAre(HasSubstr("will refuse every client")));
+}
+
+TEST_F(LoadTest, WhatDoesNotFitTogetherIsRefused) {
+  WriteFile(R"(
+listeners:
+  - {url: tls://127.0.0.1, name: no-cert}
+  - {url: tcp://127.0.0.1, name: plain, cert_file: a, key_file: a}
+  - {url: tls://127.0.0.1:1, name: uneven, cert_file: [a, b], key_file: a, crl_file: c}
+  - {url: tcp://127.0.0.1:2, name: nobody, authentication: users}
+authentication:
+  - {name: file, type: password_file}
+)");
+  Load(sources_, &problems_);
+  EXPECT_THAT(
+      problems_.errors,
+      UnorderedElementsAre("listener 'no-cert': cert_file and key_file are missing",
+                           "listener 'plain': certificates are for tls:// and wss:// only",
+                           "listener 'uneven': cert_file and key_file must name as many files",
+                           "listener 'uneven': crl_file needs client certificates",
+                           "listener 'nobody': there is no authenticator 'users'; known: file",
+                           "authentication 'file': file is missing"));
 }
 
 TEST_F(LoadTest, TheSameAddressOrNameTwiceIsRefused) {

@@ -1,0 +1,164 @@
+#include "cmd/skeinmqd/security.h"
+
+#include <map>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "broker/auth/certificate_authenticator.h"
+#include "broker/auth/password_file.h"
+#include "broker/net/tls_transport.h"
+
+namespace skein {
+namespace {
+
+absl::Status At(const std::string& what, const absl::Status& status) {
+  return absl::Status(status.code(), absl::StrCat(what, ": ", status.message()));
+}
+
+net::TlsOptions TlsOptionsOf(const config::Listener& listener) {
+  net::TlsOptions options;
+  for (size_t i = 0; i < listener.cert_files.size(); ++i) {
+    options.certificates.push_back(
+        {listener.cert_files[i], listener.key_files[i], listener.key_password_file});
+  }
+  options.client_certificates =
+      static_cast<net::TlsOptions::ClientCertificates>(listener.client_certificates);
+  options.client_ca_file = listener.client_ca_file;
+  options.crl_file = listener.crl_file;
+  options.only_tls13 = listener.only_tls13;
+  options.ciphers = listener.ciphers;
+  options.ciphersuites = listener.ciphersuites;
+  options.resumption = listener.session_resumption;
+  options.alpn = listener.websocket() ? "http/1.1" : "mqtt";
+  return options;
+}
+
+}  // namespace
+
+Security::Security(const config::Config& config)
+    : workers_(config.worker_threads, config.worker_queue) {}
+
+Security::~Security() {
+  workers_.Stop();
+}
+
+absl::StatusOr<Security::Door> Security::MakeDoor(const config::Listener& listener,
+                                                  const Door* previous) const {
+  Door door;
+  for (const std::string& text : listener.proxy_from) {
+    const auto range = net::AddressRange::Parse(text);
+    if (!range.has_value()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("proxy_from: '", text, "' is no address or range, 192.0.2.0/24"));
+    }
+    door.proxy_from.push_back(*range);
+  }
+  if (listener.websocket()) {
+    net::WebSocketOptions options;
+    options.paths = listener.paths;
+    options.origins = listener.origins;
+    door.websocket = std::make_shared<const net::WebSocketOptions>(std::move(options));
+  }
+  if (listener.tls()) {
+    auto context = net::TlsContext::Load(TlsOptionsOf(listener),
+                                         previous == nullptr ? nullptr : previous->tls.get());
+    if (!context.ok()) return context.status();
+    door.tls = std::move(*context);
+  }
+  return door;
+}
+
+absl::StatusOr<std::shared_ptr<auth::Authenticator>> Security::MakeAuthenticator(
+    const config::Authenticator& authenticator) {
+  if (authenticator.type == config::AuthenticatorType::kCertificate) {
+    auth::CertificateOptions options;
+    options.from = static_cast<auth::CertificateOptions::From>(authenticator.from);
+    options.client_id_must_match = authenticator.client_id_must_match;
+    return std::make_shared<auth::CertificateAuthenticator>(options);
+  }
+  auth::PasswordFileOptions options;
+  options.file = authenticator.file;
+  options.unknown_user_denied = authenticator.unknown_user_denied;
+  options.remember_seconds = static_cast<int>(authenticator.remember_seconds);
+  auto loaded = auth::PasswordFile::Load(options, &workers_);
+  if (!loaded.ok()) return loaded.status();
+  return std::shared_ptr<auth::Authenticator>(std::move(*loaded));
+}
+
+absl::Status Security::Load(const config::Config& config) {
+  std::vector<std::shared_ptr<const Door>> doors;
+  for (size_t i = 0; i < config.listeners.size(); ++i) {
+    const std::shared_ptr<const Door> previous = DoorOf(i);
+    absl::StatusOr<Door> door = MakeDoor(config.listeners[i], previous.get());
+    if (!door.ok()) return At("listener '" + config.listeners[i].name + "'", door.status());
+    doors.push_back(std::make_shared<const Door>(std::move(*door)));
+  }
+  std::map<std::string, std::shared_ptr<auth::Authenticator>> known;
+  for (const config::Authenticator& each : config.authentication) {
+    auto made = MakeAuthenticator(each);
+    if (!made.ok()) return At("authentication '" + each.name + "'", made.status());
+    known[each.name] = std::move(*made);
+  }
+  auth::ChainOptions chain;
+  chain.user_name_is_client_id = config.user_name_is_client_id;
+  for (const config::Listener& listener : config.listeners) {
+    for (const std::string& name : listener.authentication)
+      chain.listeners[listener.name].push_back(known[name]);
+  }
+  auth::RulesPtr rules;
+  if (!config.authorization_file.empty()) {
+    auto loaded = auth::LoadRules(config.authorization_file);
+    if (!loaded.ok()) return At("authorization", loaded.status());
+    rules = std::move(*loaded);
+  }
+  // Nothing can fail from here on.
+  rules_ = std::move(rules);
+  chain_.Replace(std::move(chain));
+  MutexLock lock(mutex_);
+  doors_ = std::move(doors);
+  return absl::OkStatus();
+}
+
+std::shared_ptr<const Security::Door> Security::DoorOf(size_t listener) const {
+  MutexLock lock(mutex_);
+  return listener < doors_.size() ? doors_[listener] : nullptr;
+}
+
+shard::MakeTransport Security::TransportOf(size_t listener) {
+  const std::shared_ptr<const Door> now = DoorOf(listener);
+  // Which layers there are does not change while the node runs.
+  if (now == nullptr ||
+      (now->tls == nullptr && now->websocket == nullptr && now->proxy_from.empty()))
+    return {};
+  return [this, listener](int fd) {
+    const std::shared_ptr<const Door> door = DoorOf(listener);
+    std::unique_ptr<net::Transport> transport;
+    if (!door->proxy_from.empty()) transport = net::MakeProxyTransport(fd);
+    if (door->tls != nullptr)
+      transport = net::MakeTlsTransport(door->tls, std::move(transport), fd);
+    if (door->websocket != nullptr)
+      transport = net::MakeWebSocketTransport(door->websocket, std::move(transport), fd);
+    return transport;
+  };
+}
+
+const char* Security::Refuse(uint16_t listener, const net::PeerAddress& peer, TimeMs) {
+  const std::shared_ptr<const Door> door = DoorOf(listener);
+  if (door == nullptr || door->proxy_from.empty()) return nullptr;
+  for (const net::AddressRange& range : door->proxy_from) {
+    if (range.Contains(peer)) return nullptr;
+  }
+  return "not one of the listener's load balancers (proxy_from)";
+}
+
+std::vector<net::CertificateInfo> Security::certificates() const {
+  MutexLock lock(mutex_);
+  std::vector<net::CertificateInfo> all;
+  for (const auto& door : doors_) {
+    if (door->tls == nullptr) continue;
+    all.insert(all.end(), door->tls->certificates().begin(), door->tls->certificates().end());
+  }
+  return all;
+}
+
+}  // namespace skein

@@ -1,0 +1,65 @@
+// Who may come in and what they may do, built from the configuration.
+//
+// Purpose: certificates, WebSocket rules, load balancers, authenticators and access rules of a
+// node; loaded as a whole, replaced as a whole. Owner and thread: main makes and reloads it; shards
+// use what it hands out. It outlives the broker. Errors: Load() says which file is wrong and why;
+// nothing has changed then.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "broker/auth/chain.h"
+#include "broker/auth/rules_file.h"
+#include "broker/auth/worker_pool.h"
+#include "broker/net/proxy_header.h"
+#include "broker/net/tls_context.h"
+#include "broker/net/websocket.h"
+#include "broker/shard/shard.h"
+#include "cmd/skeinmqd/config.h"
+
+namespace skein {
+
+class Security final : public shard::Gatekeeper {
+ public:
+  explicit Security(const config::Config& config);
+  ~Security() override;
+
+  // Reads all files that the configuration names and takes it over; or leaves everything as it is.
+  absl::Status Load(const config::Config& config);
+
+  auth::Authenticator* authenticator() { return &chain_; }
+  // Null: no rules.
+  auth::RulesPtr rules() const { return rules_; }
+  // For the listener of that index. Empty: plain TCP.
+  shard::MakeTransport TransportOf(size_t listener);
+
+  const char* Refuse(uint16_t listener, const net::PeerAddress& peer, TimeMs now) override;
+
+  // Certificates in use, for the log.
+  std::vector<net::CertificateInfo> certificates() const;
+
+ private:
+  // What one listener's connections are made with.
+  struct Door {
+    std::shared_ptr<const net::TlsContext> tls;              // null: no TLS
+    std::shared_ptr<const net::WebSocketOptions> websocket;  // null: no WebSocket
+    std::vector<net::AddressRange> proxy_from;               // empty: no PROXY header
+  };
+  struct Loaded;
+
+  absl::StatusOr<Door> MakeDoor(const config::Listener& listener, const Door* previous) const;
+  absl::StatusOr<std::shared_ptr<auth::Authenticator>> MakeAuthenticator(
+      const config::Authenticator& authenticator);
+  std::shared_ptr<const Door> DoorOf(size_t listener) const;
+
+  auth::WorkerPool workers_;
+  auth::Chain chain_{{}};
+  auth::RulesPtr rules_;
+  mutable Mutex mutex_;
+  std::vector<std::shared_ptr<const Door>> doors_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace skein
