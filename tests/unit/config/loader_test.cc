@@ -284,6 +284,7 @@ listeners:
 authentication:
   - {name: file, type: password_file}
 )");
+  sources_.file = file_;
   Load(sources_, &problems_);
   EXPECT_THAT(
       problems_.errors,
