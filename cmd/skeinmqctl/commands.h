@@ -40,4 +40,15 @@ struct ExportOptions {
 };
 int ExportStore(const ExportOptions& options, std::ostream& out, std::ostream& err);
 
+// Adds, changes or removes one user of a password file. The password comes from a file or, twice
+// and without echo, from the terminal, or from standard input: never from the command line, which
+// others can see.
+struct PasswdOptions {
+  std::string file;
+  std::string user;
+  std::string password_file;  // first line; empty: terminal or standard input
+  bool remove = false;
+};
+int ChangePassword(const PasswdOptions& options, std::ostream& out, std::ostream& err);
+
 }  // namespace skein::ctl

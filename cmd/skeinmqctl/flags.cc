@@ -10,7 +10,8 @@ namespace skein::ctl {
 namespace {
 
 constexpr char kFooter[] =
-    "\nExit codes: 0 done and nothing wrong, 1 the store cannot be read or has problems, 2 wrong "
+    "\nExit codes: 0 done and nothing wrong, 1 something cannot be read or written or has "
+    "problems, 2 wrong "
     "command line.";
 
 struct CommandLine {
@@ -18,6 +19,7 @@ struct CommandLine {
   InspectOptions inspect;
   VerifyOptions verify;
   ExportOptions copy;
+  PasswdOptions passwd;
   bool only_retained = false;
   bool all = false;
 };
@@ -34,6 +36,7 @@ struct Commands {
   CLI::App* inspect;
   CLI::App* verify;
   CLI::App* copy;
+  CLI::App* passwd;
 };
 
 Commands Declare(CLI::App* app, CommandLine* line) {
@@ -72,6 +75,16 @@ Commands Declare(CLI::App* app, CommandLine* line) {
   auto* all = commands.copy->add_flag("--all", line->all, "Everything (the default)");
   one->excludes(retained)->excludes(all);
   retained->excludes(all);
+
+  commands.passwd = app->add_subcommand("passwd", "Add or change a user of a password file");
+  commands.passwd->add_option("FILE", line->passwd.file, "The file; made if it is not there")
+      ->required();
+  commands.passwd->add_option("USER", line->passwd.user, "The user name")->required();
+  auto* from = commands.passwd
+                   ->add_option("--password-file", line->passwd.password_file,
+                                "Take the password from the first line of this file")
+                   ->type_name("FILE");
+  commands.passwd->add_flag("--delete", line->passwd.remove, "Remove the user")->excludes(from);
   return commands;
 }
 
@@ -94,6 +107,7 @@ int Run(int argc, const char* const* argv, std::ostream& out, std::ostream& err)
   }
   if (commands.inspect->parsed()) return InspectStore(line.inspect, out, err);
   if (commands.verify->parsed()) return VerifyStore(line.verify, out, err);
+  if (commands.passwd->parsed()) return ChangePassword(line.passwd, out, err);
   if (commands.copy->parsed()) {
     line.copy.sessions = !line.only_retained;
     line.copy.retained = !line.copy.client_id.has_value();
