@@ -52,6 +52,8 @@ absl::StatusOr<std::shared_ptr<PasswordFile>> PasswordFile::Parse(
   made->self_ = made;
   if (RAND_bytes(made->secret_.data(), static_cast<int>(made->secret_.size())) != 1)
     return absl::InternalError("no random numbers");
+  std::array<size_t, PasswordHash::kKinds> counts{};
+  size_t most = 0;
   for (size_t number = 1; !text.empty(); ++number) {
     const size_t end = std::min(text.find('\n'), text.size());
     std::string_view line = text.substr(0, end);
@@ -70,7 +72,11 @@ absl::StatusOr<std::shared_ptr<PasswordFile>> PasswordFile::Parse(
       return Refuse(options.file, number, "more than 1000000 users");
     if (!made->users_.try_emplace(std::string(line.substr(0, colon)), *hash).second)
       return Refuse(options.file, number, "this user is given twice");
-    if (!made->decoy_.has_value()) made->decoy_ = hash;
+    // What most users have, so that somebody unknown does not stand out.
+    const auto kind = static_cast<size_t>(hash->kind());
+    if (++counts[kind] <= most) continue;
+    most = counts[kind];
+    made->decoy_ = hash;
   }
   return made;
 }
@@ -124,6 +130,8 @@ Decision PasswordFile::Begin(const ConnectRequest& request, const Done& done,
   const std::string_view given = request.password.value_or("");
   const auto found = users_.find(user);
   const bool known = found != users_.end();
+  // No password is not the empty password, of which a file may have a hash.
+  const bool may = known && request.password.has_value();
   if (!known && !decoy_.has_value())
     return options_.unknown_user_denied ? Verdict(false, user) : Decision::Ignore();
   const PasswordHash& hash = known ? found->second : *decoy_;
@@ -131,13 +139,13 @@ Decision PasswordFile::Begin(const ConnectRequest& request, const Done& done,
       options_.unknown_user_denied || known ? Verdict(false, user) : Decision::Ignore();
   if (hash.quick()) {
     const bool good = hash.Verify(given);
-    return known && good ? Verdict(true, user) : otherwise;
+    return may && good ? Verdict(true, user) : otherwise;
   }
   const Mark mark = MarkOf(user, given);
-  if (known && Remembered(mark)) return Verdict(true, user);
-  const bool posted = pool_->Post([self = self_.lock(), &hash, known, user, mark, otherwise, done,
+  if (may && Remembered(mark)) return Verdict(true, user);
+  const bool posted = pool_->Post([self = self_.lock(), &hash, may, user, mark, otherwise, done,
                                    password = std::string(given)]() mutable {
-    const bool good = hash.Verify(password) && known;
+    const bool good = hash.Verify(password) && may;
     OPENSSL_cleanse(password.data(), password.size());
     if (good) self->Remember(mark);
     done(good ? Verdict(true, user) : otherwise);

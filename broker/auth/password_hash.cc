@@ -11,7 +11,9 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "broker/auth/scram_credential.h"
 
 namespace skein::auth {
 namespace {
@@ -19,9 +21,17 @@ namespace {
 constexpr size_t kSha512Bytes = 64;
 constexpr size_t kSaltBytes = 16;
 constexpr size_t kHashBytes = 32;
+constexpr size_t kMinSaltBytes = 8;  // libargon2's own
+constexpr size_t kMinHashBytes = 16;
 
 bool Same(std::string_view a, std::string_view b) {
   return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
+}
+
+// Base64 without padding, of at least that many bytes: what argon2id_verify() will take.
+bool IsUnpadded(const std::string& text, size_t min_bytes) {
+  const auto bytes = StrictBase64(text + std::string((4 - text.size() % 4) % 4, '='));
+  return bytes.has_value() && bytes->size() >= min_bytes && text.back() != '=';
 }
 
 // "$argon2id$v=19$m=19456,t=2,p=1$salt$hash" within the limits.
@@ -30,13 +40,14 @@ bool IsArgon2id(const std::vector<std::string>& parts) {
   uint32_t memory = 0;
   uint32_t passes = 0;
   uint32_t lanes = 0;
-  int used = 0;
-  if (std::sscanf(parts[3].c_str(), "m=%9u,t=%9u,p=%9u%n", &memory, &passes, &lanes, &used) != 3 ||
-      static_cast<size_t>(used) != parts[3].size())
+  // Written again it must be the same: no signs, spaces or leading zeros.
+  if (std::sscanf(parts[3].c_str(), "m=%9u,t=%9u,p=%9u", &memory, &passes, &lanes) != 3 ||
+      absl::StrCat("m=", memory, ",t=", passes, ",p=", lanes) != parts[3])
     return false;
-  return memory >= 8 * lanes && memory <= PasswordHash::kMaxMemoryKib && passes >= 1 &&
-         passes <= PasswordHash::kMaxPasses && lanes >= 1 && lanes <= PasswordHash::kMaxLanes &&
-         !parts[4].empty() && !parts[5].empty();
+  return lanes >= 1 && lanes <= PasswordHash::kMaxLanes && memory >= 8 * lanes &&
+         memory <= PasswordHash::kMaxMemoryKib && passes >= 1 &&
+         uint64_t{memory} * passes <= PasswordHash::kMaxWorkKib &&
+         IsUnpadded(parts[4], kMinSaltBytes) && IsUnpadded(parts[5], kMinHashBytes);
 }
 
 }  // namespace

@@ -47,6 +47,7 @@ class PeerAddress {
   explicit PeerAddress(const sockaddr_in6& address);
   explicit PeerAddress(const sockaddr_in& address);
 
+  bool known() const { return known_; }
   uint16_t port() const { return port_; }
   // "192.0.2.7:51234", "[2001:db8::7]:51234"; an IPv4 address mapped into IPv6 is shown as IPv4.
   // "unknown" for an empty one.

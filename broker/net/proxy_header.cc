@@ -4,11 +4,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <string>
 #include <vector>
-
-#include "absl/strings/numbers.h"
 
 namespace skein::net {
 namespace {
@@ -42,6 +41,13 @@ ProxyHeader Complete(std::optional<PeerAddress> source) {
   return header;
 }
 
+// Digits only.
+bool ParseNumber(std::string_view text, int* number) {
+  const auto read = std::from_chars(text.data(), text.data() + text.size(), *number);
+  return !text.empty() && text.front() != '-' && read.ec == std::errc() &&
+         read.ptr == text.data() + text.size();
+}
+
 std::optional<PeerAddress> Make(int family, const void* bytes, uint16_t port) {
   if (family == AF_INET) {
     sockaddr_in address{};
@@ -71,12 +77,12 @@ ProxyHeader ParseText(std::string_view line) {
   const int family = ipv4 ? AF_INET : AF_INET6;
   std::array<unsigned char, 16> source{};
   std::array<unsigned char, 16> target{};
-  uint32_t port = 0;
-  uint32_t target_port = 0;
+  int port = 0;
+  int target_port = 0;
+  if (line.find('\0') != line.npos) return Fail("proxy: malformed header of version 1");
   if (inet_pton(family, words[2].c_str(), source.data()) != 1 ||
-      inet_pton(family, words[3].c_str(), target.data()) != 1 ||
-      !absl::SimpleAtoi(words[4], &port) || !absl::SimpleAtoi(words[5], &target_port) ||
-      port > UINT16_MAX || target_port > UINT16_MAX)
+      inet_pton(family, words[3].c_str(), target.data()) != 1 || !ParseNumber(words[4], &port) ||
+      !ParseNumber(words[5], &target_port) || port > UINT16_MAX || target_port > UINT16_MAX)
     return Fail("proxy: bad address in a header of version 1");
   return Complete(Make(family, source.data(), static_cast<uint16_t>(port)));
 }
@@ -123,7 +129,7 @@ class ProxyTransport final : public Transport {
       if (header.status == Status::kComplete) {
         done_ = true;
         peer_ = header.source;
-        head_ = std::string();
+        std::string().swap(head_);
         break;
       }
       const IoResult got = net::Read(fd_, buffer, std::min(size, header.needed));
@@ -174,6 +180,7 @@ std::optional<AddressRange> AddressRange::Parse(std::string_view text) {
   const size_t slash = text.find('/');
   const std::string address(text.substr(0, slash));
   const bool ipv4 = address.find(':') == address.npos;
+  if (address.find('\0') != address.npos) return std::nullopt;
   if (ipv4) {
     range.bytes_[10] = range.bytes_[11] = 0xff;
     if (inet_pton(AF_INET, address.c_str(), &range.bytes_[12]) != 1) return std::nullopt;
@@ -182,7 +189,7 @@ std::optional<AddressRange> AddressRange::Parse(std::string_view text) {
   }
   if (slash == text.npos) return range;
   const std::string bits(text.substr(slash + 1));
-  if (bits.empty() || bits.size() > 3 || !absl::SimpleAtoi(bits, &range.bits_) || range.bits_ < 0 ||
+  if (bits.empty() || bits.size() > 3 || !ParseNumber(bits, &range.bits_) || range.bits_ < 0 ||
       range.bits_ > (ipv4 ? 32 : 128))
     return std::nullopt;
   if (ipv4) range.bits_ += 96;
@@ -190,6 +197,7 @@ std::optional<AddressRange> AddressRange::Parse(std::string_view text) {
 }
 
 bool AddressRange::Contains(const PeerAddress& address) const {
+  if (!address.known()) return false;
   const std::array<uint8_t, 16> other = address.bytes();
   const size_t whole = static_cast<size_t>(bits_) / 8;
   if (std::memcmp(bytes_.data(), other.data(), whole) != 0) return false;

@@ -103,7 +103,7 @@ IoResult WebSocketTransport::Upgrade(char* buffer, size_t size, size_t* rest) {
     // The request ended in the last piece that was read, so its rest fits.
     *rest = head_.size() - result.size;
     std::memcpy(buffer, head_.data() + result.size, *rest);
-    head_ = std::string();
+    std::string().swap(head_);  // assigning would keep its room
     handshaking_ = false;
     return FlushControl();
   }
@@ -122,7 +122,8 @@ IoResult WebSocketTransport::Decode(char* buffer, size_t size) {
     QueueClose(decoder_.close_code());
   }
   // One answer waits at most: later pings replace the one that is not answered yet.
-  if (decoder_.pong_due() && control_.empty()) QueueControl(kOpPong, decoder_.TakePong());
+  if (decoder_.pong_due() && control_.empty() && !close_sent_)
+    QueueControl(kOpPong, decoder_.TakePong());
   if (const IoResult flushed = FlushControl(); flushed.status == IoStatus::kError)
     return Pass(flushed);
   if (payload > 0) return {IoStatus::kOk, payload};
@@ -177,7 +178,7 @@ IoResult WebSocketTransport::FlushControl() {
     if (put.status != IoStatus::kOk) return put;
     control_.erase(0, put.bytes);
     if (control_.empty()) {
-      control_ = std::string();
+      std::string().swap(control_);
       if (decoder_.pong_due() && !close_sent_) QueueControl(kOpPong, decoder_.TakePong());
     }
   }
@@ -186,6 +187,7 @@ IoResult WebSocketTransport::FlushControl() {
 
 IoResult WebSocketTransport::Write(const iovec* parts, int count) {
   if (broken_ || close_sent_) return {IoStatus::kError, 0, EPIPE};
+  if (handshaking_) return {IoStatus::kWouldBlock};
   if (!in_frame()) {
     if (const IoResult flushed = FlushControl(); flushed.status != IoStatus::kOk)
       return Pass(flushed);

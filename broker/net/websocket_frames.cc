@@ -43,7 +43,8 @@ WebSocketDecoder::Status WebSocketDecoder::BeginFrame() {
     length = 0;
     for (size_t i = 0; i < extra; ++i)
       length = length << 8 | header_[2 + i];
-    if (length >> 63 != 0) return Fail(kProtocolError, "websocket: length of 64 bits (5.2)");
+    if (length >> 63 != 0)
+      return Fail(kProtocolError, "websocket: length of 64 bits (RFC 6455 5.2)");
     if (length <= most)
       return Fail(kProtocolError, "websocket: length not in its shortest form (RFC 6455 5.2)");
   }
@@ -112,7 +113,7 @@ WebSocketDecoder::Status WebSocketDecoder::EndControl() {
     close_code_ = static_cast<uint16_t>(code);
     return Status::kClosed;
   }
-  control_ = {};
+  std::string().swap(control_);
   return Status::kOk;
 }
 

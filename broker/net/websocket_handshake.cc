@@ -116,6 +116,10 @@ Refusal ParseHead(std::string_view head, Request* request) {
     if (count == kMaxHeaders)
       return {"431 Request Header Fields Too Large", "websocket: too many headers"};
     const std::string_view header = head.substr(0, head.find("\r\n"));
+    const bool plain = std::none_of(header.begin(), header.end(), [](char c) {
+      return (static_cast<unsigned char>(c) < ' ' && c != '\t') || c == '\x7f';
+    });
+    if (!plain) return Bad("websocket: a control character in a header");
     const size_t colon = header.find(':');
     if (colon == header.npos || !IsToken(header.substr(0, colon)))
       return Bad("websocket: a header line is malformed");

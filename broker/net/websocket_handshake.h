@@ -33,7 +33,7 @@ struct UpgradeResult {
 };
 
 // `head` begins with the request. The subprotocol is `mqtt`, or `mqttv3.1` for old clients
-// [MQTT-6.0.0-3] [MQTT-6.0.0-4].
+// [MQTT-6.0.0-3] [MQTT-6.0.0-4]. Extensions (permessage-deflate) are never agreed on.
 UpgradeResult JudgeUpgrade(std::string_view head, const WebSocketOptions& options);
 
 }  // namespace skein::net

@@ -42,12 +42,16 @@ int ExportStore(const ExportOptions& options, std::ostream& out, std::ostream& e
 
 // Adds, changes or removes one user of a password file. The password comes from a file or, twice
 // and without echo, from the terminal, or from standard input: never from the command line, which
-// others can see.
+// others can see. A file that a node would refuse afterwards is not written; of two such commands
+// at a time on one file the later one counts.
 struct PasswdOptions {
   std::string file;
   std::string user;
   std::string password_file;  // first line; empty: terminal or standard input
   bool remove = false;
+  bool check = false;            // only read the file as a node would; no user
+  bool scram = false;            // credentials for SCRAM-SHA-256 instead of argon2id hashes
+  uint32_t iterations = 65'536;  // with scram
 };
 int ChangePassword(const PasswdOptions& options, std::ostream& out, std::ostream& err);
 

@@ -11,8 +11,7 @@ namespace {
 
 constexpr char kFooter[] =
     "\nExit codes: 0 done and nothing wrong, 1 something cannot be read or written or has "
-    "problems, 2 wrong "
-    "command line.";
+    "problems, 2 wrong command line.";
 
 struct CommandLine {
   bool version = false;
@@ -79,12 +78,27 @@ Commands Declare(CLI::App* app, CommandLine* line) {
   commands.passwd = app->add_subcommand("passwd", "Add or change a user of a password file");
   commands.passwd->add_option("FILE", line->passwd.file, "The file; made if it is not there")
       ->required();
-  commands.passwd->add_option("USER", line->passwd.user, "The user name")->required();
+  auto* user = commands.passwd->add_option("USER", line->passwd.user, "The user name");
   auto* from = commands.passwd
                    ->add_option("--password-file", line->passwd.password_file,
                                 "Take the password from the first line of this file")
                    ->type_name("FILE");
-  commands.passwd->add_flag("--delete", line->passwd.remove, "Remove the user")->excludes(from);
+  auto* remove =
+      commands.passwd->add_flag("--delete", line->passwd.remove, "Remove the user")->excludes(from);
+  auto* scram = commands.passwd->add_flag("--scram", line->passwd.scram,
+                                          "The file has credentials for SCRAM-SHA-256");
+  commands.passwd
+      ->add_option("--iterations", line->passwd.iterations,
+                   "What a login costs the client, and a thief a guess (default: 65536)")
+      ->type_name("N")
+      ->check(CLI::Range(4096, 10'000'000))
+      ->needs(scram)
+      ->excludes(remove);
+  commands.passwd
+      ->add_flag("--check", line->passwd.check, "Only say whether a node would take the file")
+      ->excludes(user)
+      ->excludes(from)
+      ->excludes(remove);
   return commands;
 }
 

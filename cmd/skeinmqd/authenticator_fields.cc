@@ -51,7 +51,7 @@ constexpr AuthenticatorField kFields[] = {
     {"unknown_user", "ignore", "ignore or deny",
      "password_file: whether the next authenticator is asked about a user who is not in the file.",
      SetUnknownUser},
-    {"remember", "300s", "duration 0s..1d",
+    {"remember", "300s", "duration 0s..24h",
      "password_file: how long a good login need not be hashed again; 0 is never.", SetRemember},
     {"from", "cn", "cn, dns, uri, email or subject",
      "certificate: which name in it is the user name.", SetFrom},

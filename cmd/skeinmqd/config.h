@@ -107,8 +107,10 @@ struct Config {
   std::optional<Address> admin_address;
   std::vector<Listener> listeners;
   std::vector<Authenticator> authentication;
-  // Empty: no rules. Then everything is allowed.
+  // Empty: no rules.
   std::string authorization_file;
+  // What clients may do where there are authenticators but no rules.
+  bool allow_without_rules = false;
   // A proven user name must be the client id.
   bool user_name_is_client_id = false;
   uint16_t worker_threads = 2;

@@ -60,7 +60,11 @@ constexpr Key kKeys[] = {
     Other("listeners", &Config::listeners, "Where clients connect, see below."),
     Other("authentication", &Config::authentication, "Who says who a client is, see below."),
     Other("authorization.file", &Config::authorization_file,
-          "Access rules, see below. Empty: every client that is let in may do everything."),
+          "Access rules, see below. Empty, and nobody is authenticated: everything is allowed."),
+    Other(
+        "authorization.allow_without_rules", &Config::allow_without_rules,
+        "Whether clients may do everything when authentication is configured and there is no file "
+        "with rules. Else they may do nothing."),
     Other("security.user_name_is_client_id", &Config::user_name_is_client_id,
           "A client whose user name is proven must have it as its client id. Else: CONNACK 0x85."),
     Number("security.worker_threads", &Config::worker_threads, Unit::kCount, {1, 256},

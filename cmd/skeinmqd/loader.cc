@@ -79,7 +79,11 @@ void CheckTransport(const Listener& listener, Problems* problems) {
   const auto refuse = [&](const std::string& what) { problems->errors.push_back(at + what); };
   const bool files = !listener.cert_files.empty() || !listener.key_files.empty() ||
                      !listener.client_ca_file.empty() || !listener.crl_file.empty();
-  if (!listener.tls() && files) refuse("certificates are for tls:// and wss:// only");
+  const bool settings = listener.client_certificates != ClientCertificates::kNone ||
+                        !listener.key_password_file.empty() || listener.only_tls13 ||
+                        !listener.ciphers.empty() || !listener.ciphersuites.empty();
+  if (!listener.tls() && (files || settings))
+    refuse("certificates and TLS settings are for tls:// and wss:// only");
   if (!listener.tls()) return;
   if (listener.cert_files.empty()) refuse("cert_file and key_file are missing");
   if (listener.cert_files.size() != listener.key_files.size())
@@ -92,11 +96,15 @@ void CheckTransport(const Listener& listener, Problems* problems) {
 
 void CheckAuthentication(const Config& config, const Listener& listener, Problems* problems) {
   const std::string at = "listener '" + listener.name + "'";
+  const bool shown = listener.client_certificates != ClientCertificates::kNone;
   for (const std::string& name : listener.authentication) {
     std::string known;
     bool found = false;
     for (const Authenticator& each : config.authentication) {
       found = found || each.name == name;
+      if (each.name == name && each.type == AuthenticatorType::kCertificate && !shown)
+        problems->warnings.push_back(at + ": authenticator '" + name +
+                                     "' knows nobody: clients are not asked for a certificate");
       known += (known.empty() ? "" : ", ") + each.name;
     }
     if (!found) {
@@ -112,27 +120,52 @@ void CheckAuthentication(const Config& config, const Listener& listener, Problem
   }
 }
 
+// Listeners on port 0 share a URL; authentication is looked up by name, so the names that they get
+// from it must differ.
+void TellApart(Config* config) {
+  std::set<std::string> names;
+  for (Listener& listener : config->listeners) {
+    const std::string url = FormatUrl(listener);
+    if (listener.address.port != 0 || listener.name != url) continue;
+    for (size_t i = 2; !names.insert(listener.name).second; ++i)
+      listener.name = url + "#" + std::to_string(i);
+  }
+}
+
 // What only shows when everything is read.
 void CheckListeners(const Config& config, Problems* problems) {
   std::set<std::string> addresses;
   std::set<std::string> names;
+  std::set<std::string> used;
   for (const Listener& listener : config.listeners) {
     const std::string address = FormatAddress(listener.address);
     if (listener.address.port != 0 && !addresses.insert(address).second) {
       problems->errors.push_back("listeners: " + FormatUrl(listener) + " is given twice");
-    } else if (!names.insert(listener.name).second && listener.address.port != 0) {
+    } else if (!names.insert(listener.name).second) {
       problems->errors.push_back("listeners: the name '" + listener.name + "' is given twice");
     }
     CheckTransport(listener, problems);
     CheckAuthentication(config, listener, problems);
+    used.insert(listener.authentication.begin(), listener.authentication.end());
   }
   std::set<std::string> authenticators;
   for (const Authenticator& each : config.authentication) {
     if (!authenticators.insert(each.name).second)
       problems->errors.push_back("authentication: the name '" + each.name + "' is given twice");
+    if (!used.contains(each.name))
+      problems->warnings.push_back("authentication '" + each.name + "': no listener names it");
     if (each.type == AuthenticatorType::kPasswordFile && each.file.empty())
       problems->errors.push_back("authentication '" + each.name + "': file is missing");
   }
+}
+
+void CheckAuthorization(const Config& config, Problems* problems) {
+  if (config.authentication.empty() || !config.authorization_file.empty() ||
+      config.allow_without_rules)
+    return;
+  problems->warnings.push_back(
+      "authentication is configured without access rules: clients may neither publish nor "
+      "subscribe; give authorization.file, or authorization.allow_without_rules: true");
 }
 
 }  // namespace
@@ -146,6 +179,8 @@ Config Load(const Sources& sources, Problems* problems) {
   for (const Assignment& assignment : sources.flags)
     Apply(assignment, &config, problems);
   ReplaceListeners(sources.listen, &config, problems);
+  TellApart(&config);
+  CheckAuthorization(config, problems);
   if (problems->errors.empty()) CheckListeners(config, problems);
   return config;
 }

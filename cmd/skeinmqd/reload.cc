@@ -15,8 +15,11 @@ namespace {
 using config::Config;
 using config::Listener;
 
-constexpr std::string_view kReloadable[] = {"log.level", "listeners", "authentication",
+constexpr std::string_view kReloadable[] = {"log.level",
+                                            "listeners",
+                                            "authentication",
                                             "authorization.file",
+                                            "authorization.allow_without_rules",
                                             "security.user_name_is_client_id"};
 
 // What of a listener is fixed while it listens.
@@ -68,14 +71,17 @@ std::vector<std::string> FilesOf(const Config& config, const std::string& config
   return files;
 }
 
-Reloader::Reloader(const config::Options& options, Security* security, Logger* log)
-    : sources_(options.sources), running_(options.config), security_(*security), log_(*log) {
+Reloader::Reloader(const config::Options& options, Logger* log)
+    : sources_(options.sources), running_(options.config), log_(*log) {
   known_ = seen_ = Look();
 }
 
 Reloader::Signatures Reloader::Look() const {
   Signatures signatures;
-  for (const std::string& file : FilesOf(running_, sources_.file)) {
+  std::vector<std::string> files = FilesOf(running_, sources_.file);
+  const std::vector<std::string> refused = FilesOf(refused_, {});
+  files.insert(files.end(), refused.begin(), refused.end());
+  for (const std::string& file : files) {
     struct stat info {};
     std::string& signature = signatures[file];
     if (stat(file.c_str(), &info) != 0) continue;  // gone: differs from what was there
@@ -92,17 +98,18 @@ bool Reloader::FilesChanged() {
   return quiet && seen_ != known_;
 }
 
-bool Reloader::Reload(std::string_view why) {
-  known_ = seen_ = Look();
+bool Reloader::Reload(std::string_view why, Security* security) {
   config::Problems problems;
-  const Config next = config::Load(sources_, &problems);
+  refused_ = config::Load(sources_, &problems);
+  // Before anything is read: what changes from here on is read again.
+  known_ = seen_ = Look();
   std::string error = Join(problems.errors, "; ");
   if (error.empty()) {
-    const std::vector<std::string> keys = NeedsRestart(running_, next);
+    const std::vector<std::string> keys = NeedsRestart(running_, refused_);
     if (!keys.empty()) error = "needs a restart: " + Join(keys, ", ");
   }
   if (error.empty()) {
-    if (const absl::Status loaded = security_.Load(next); !loaded.ok())
+    if (const absl::Status loaded = security->Load(refused_); !loaded.ok())
       error = std::string(loaded.message());
   }
   if (!error.empty()) {
@@ -111,9 +118,8 @@ bool Reloader::Reload(std::string_view why) {
              {{"why", why}, {"error", error}, {"text", "the old configuration stays in force"}});
     return false;
   }
-  running_ = next;
-  known_ = seen_ = Look();
-  log_.set_level(next.log_level);
+  running_ = refused_;
+  log_.set_level(running_.log_level);
   for (const std::string& warning : problems.warnings)
     log_.Log(LogLevel::kWarn, "config.warning", {{"text", warning}});
   log_.Log(LogLevel::kInfo, "config.reloaded", {{"why", why}});

@@ -25,10 +25,11 @@ std::vector<std::string> FilesOf(const config::Config& config, const std::string
 
 class Reloader {
  public:
-  Reloader(const config::Options& options, Security* security, Logger* log);
+  // Before Security::Load(): what changes from then on is seen.
+  Reloader(const config::Options& options, Logger* log);
 
   // True: something may have changed for the broker too (access rules).
-  bool Reload(std::string_view why);
+  bool Reload(std::string_view why, Security* security);
 
   // To be called about once a second. True: files have changed and have been quiet since the last
   // call. Symbolic links are followed, so a ConfigMap or Secret that is swapped counts.
@@ -39,11 +40,12 @@ class Reloader {
  private:
   // What tells two versions of a file apart: device, inode, size, time.
   using Signatures = std::map<std::string, std::string>;
+  // Of the files in force, and of those that a refused configuration named.
   Signatures Look() const;
 
   const config::Sources sources_;
   config::Config running_;
-  Security& security_;
+  config::Config refused_;  // or taken over
   Logger& log_;
   Signatures known_;  // of what is in force, or was refused
   Signatures seen_;   // at the last look

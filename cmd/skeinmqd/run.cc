@@ -45,17 +45,17 @@ sigset_t BlockSignals() {
 }
 
 // Waits for the signal that ends the process; meanwhile takes over what changes.
-int WaitForStop(const sigset_t& signals, const Options& options, skein::Security* security,
-                skein::shard::Broker* broker, skein::Logger* log) {
-  skein::Reloader reloader(options, security, log);
+int WaitForStop(const sigset_t& signals, bool watch, skein::Reloader* reloader,
+                skein::Security* security, skein::shard::Broker* broker) {
   for (;;) {
     constexpr timespec kLook{1, 0};
     const int signal_number = sigtimedwait(&signals, nullptr, &kLook);
     const bool asked = signal_number == SIGHUP;
     if (signal_number > 0 && !asked) return signal_number;
-    const bool changed = options.config.reload_watch && reloader.FilesChanged();
+    const bool changed = watch && reloader->FilesChanged();
     if (!asked && !changed) continue;
-    if (reloader.Reload(asked ? "SIGHUP" : "files changed")) broker->SetRules(security->rules());
+    if (reloader->Reload(asked ? "SIGHUP" : "files changed", security))
+      broker->SetRules(security->rules());
   }
 }
 
@@ -148,6 +148,7 @@ int Run(const Options& options, const sigset_t& signals,
   }
 
   skein::net::RaiseFileLimit();
+  skein::Reloader reloader(options, logger.get());
   skein::Security security(options.config);
   if (const absl::Status loaded = security.Load(options.config); !loaded.ok()) {
     logger->Log(LogLevel::kError, "config.failed", {{"error", Text(loaded)}});
@@ -185,9 +186,11 @@ int Run(const Options& options, const sigset_t& signals,
     logger->Log(LogLevel::kInfo, "listener.ready", {{"url", skein::config::FormatUrl(listener)}});
   }
 
-  const int signal_number = WaitForStop(signals, options, &security, &broker, logger.get());
+  const int signal_number =
+      WaitForStop(signals, options.config.reload_watch, &reloader, &security, &broker);
   logger->Log(LogLevel::kInfo, "broker.stopping", {{"signal", signal_number}});
   broker.Stop();
+  security.Stop();
   stores.Stop();
   logger->Log(LogLevel::kInfo, "broker.stopped");
   return ExitCode::kExitOk;

@@ -38,9 +38,7 @@ net::TlsOptions TlsOptionsOf(const config::Listener& listener) {
 Security::Security(const config::Config& config)
     : workers_(config.worker_threads, config.worker_queue) {}
 
-Security::~Security() {
-  workers_.Stop();
-}
+Security::~Security() = default;
 
 absl::StatusOr<Security::Door> Security::MakeDoor(const config::Listener& listener,
                                                   const Door* previous) const {
@@ -110,6 +108,8 @@ absl::Status Security::Load(const config::Config& config) {
     auto loaded = auth::LoadRules(config.authorization_file);
     if (!loaded.ok()) return At("authorization", loaded.status());
     rules = std::move(*loaded);
+  } else if (!config.authentication.empty() && !config.allow_without_rules) {
+    rules = std::make_shared<const auth::AccessRules>(false);
   }
   // Nothing can fail from here on.
   rules_ = std::move(rules);

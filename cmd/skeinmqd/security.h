@@ -30,6 +30,9 @@ class Security final : public shard::Gatekeeper {
   // Reads all files that the configuration names and takes it over; or leaves everything as it is.
   absl::Status Load(const config::Config& config);
 
+  // No answer comes after this: to be called while the shards are still there.
+  void Stop() { workers_.Stop(); }
+
   auth::Authenticator* authenticator() { return &chain_; }
   // Null: no rules.
   auth::RulesPtr rules() const { return rules_; }

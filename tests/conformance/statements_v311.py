@@ -1,7 +1,7 @@
 """The statements of MQTT 3.1.1: number, whom it binds (S server, C client, B both), gist, why there is no test (or nothing)."""
 
 CLIENTS = "binds clients only, and a server cannot tell"
-NO_WEBSOCKET = "this version listens on TCP only"
+NO_WEBSOCKET = "these tests speak plain TCP; tests/unit/net/websocket_test.cc and tests/integration/test_listeners.py prove it"
 
 ROWS = (
     ("1.5.3-1", "B", "Strings are well-formed UTF-8, without surrogates; otherwise the connection is closed."),

@@ -1,7 +1,7 @@
 """The statements of MQTT 5.0: number, whom it binds (S server, C client, B both), gist, why there is no test (or nothing)."""
 
 CLIENTS = "binds clients only, and a server cannot tell"
-NO_WEBSOCKET = "this version listens on TCP only"
+NO_WEBSOCKET = "these tests speak plain TCP; tests/unit/net/websocket_test.cc and tests/integration/test_listeners.py prove it"
 NO_METHOD = "this version has no authentication method to configure, so the broker never sends AUTH"
 SUPPORTED = "the broker supports it, so the condition never holds"
 

@@ -187,7 +187,7 @@ void Script::Answer(bool allow) {
   if (answers.empty()) return;
   const auto done = answers.front();
   answers.erase(answers.begin());
-  done(allow ? auth::Decision::Allow() : auth::Decision::Deny(mqtt::ReasonCode::kBanned));
+  done(allow ? auth::Decision::Allow() : auth::Decision::Deny(mqtt::ReasonCode::kBanned, "no"));
 }
 
 void Script::Step(uint8_t op) {

@@ -50,6 +50,7 @@ class ChainTest : public ::testing::Test {
   std::shared_ptr<Scripted> Add(Decision decision) {
     auto made = std::make_shared<Scripted>(std::move(decision));
     options_.listeners["l"].push_back(made);
+    made_.push_back(made);
     return made;
   }
   Decision Ask() {
@@ -65,7 +66,14 @@ class ChainTest : public ::testing::Test {
     request_.user_name = "ann";
   }
 
+  // An authenticator that keeps `done` keeps the walk, which keeps the authenticator.
+  void TearDown() override {
+    for (const auto& made : made_)
+      made->later = nullptr;
+  }
+
   ChainOptions options_;
+  std::vector<std::shared_ptr<Scripted>> made_;
   ConnectRequest request_;
   Chain chain_{{}};
   std::vector<Decision> answers_;

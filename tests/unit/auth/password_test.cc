@@ -6,6 +6,7 @@
 
 #include "broker/auth/password_file.h"
 #include "broker/auth/password_hash.h"
+#include "tests/unit/auth/worker_holder.h"
 
 namespace skein::auth {
 namespace {
@@ -18,6 +19,11 @@ constexpr char kPbkdf2[] =
 constexpr char kSha512[] =
     "$6$dPwJvXDM23qi+sq2$ihqrE6TenSNCfNS6tcAHz97K34KGTq1Il9wszUozyg51h7IizCpQsttGX8ieDVKQ0zKRXaaLa/"
     "thEoYjnXwK/w==";
+
+// SHA-512 of the salt "saltsaltsalt" alone.
+constexpr char kSha512OfEmpty[] =
+    "$6$c2FsdHNhbHRzYWx0$"
+    "91u3tEqyfiR5wtvBIqedQOkhPvGbhd4r6TToPZiVlTOfWeas5jnhB8j9vwrixehEURVY6YpNbnmNP1IH3MujAQ==";
 
 TEST(PasswordHashTest, MosquittosHashes) {
   for (const char* text : {kPbkdf2, kSha512}) {
@@ -50,6 +56,33 @@ TEST(PasswordHashTest, WhatIsNoHashOrTooDear) {
     EXPECT_FALSE(PasswordHash::Parse(text).has_value()) << text;
 }
 
+// Each is refused for what it costs or how it is written, and its neighbour is taken.
+TEST(PasswordHashTest, TheCostOfALoginIsBounded) {
+  const auto argon2 = [](const std::string& cost, const std::string& salt = "c2FsdHNhbHQ") {
+    return PasswordHash::Parse("$argon2id$v=19$" + cost + "$" + salt + "$MDEyMzQ1Njc4OWFiY2RlZg")
+        .has_value();
+  };
+  EXPECT_TRUE(argon2("m=262144,t=1,p=1"));
+  EXPECT_FALSE(argon2("m=262145,t=1,p=1"));
+  EXPECT_FALSE(argon2("m=262144,t=2,p=1"));
+  EXPECT_TRUE(argon2("m=65536,t=3,p=4")) << "RFC 9106 4, for little memory";
+  EXPECT_TRUE(argon2("m=65536,t=4,p=16"));
+  EXPECT_FALSE(argon2("m=65536,t=5,p=1"));
+  EXPECT_FALSE(argon2("m=65536,t=4,p=17"));
+  EXPECT_FALSE(argon2("m=65536,t=0,p=1"));
+  EXPECT_FALSE(argon2("m=65536,t=1,p=0"));
+  EXPECT_FALSE(argon2("m=7,t=1,p=1"));
+  EXPECT_FALSE(argon2("m= 65536,t=1,p=1"));
+  EXPECT_FALSE(argon2("m=+65536,t=1,p=1"));
+  EXPECT_FALSE(argon2("m=65536,t=1,p=01"));
+  EXPECT_FALSE(argon2("m=65536,t=1,p=1", "c2Fsd!NhbHQ"));
+  EXPECT_FALSE(argon2("m=65536,t=1,p=1", "c2FsdHNhbHQ="));
+  EXPECT_FALSE(argon2("m=65536,t=1,p=1", "c2FsdA")) << "libargon2 would refuse the salt later";
+  const std::string pbkdf2 = std::string(kPbkdf2).substr(std::string("$7$101").size());
+  EXPECT_TRUE(PasswordHash::Parse("$7$500000" + pbkdf2).has_value());
+  EXPECT_FALSE(PasswordHash::Parse("$7$500001" + pbkdf2).has_value());
+}
+
 class PasswordFileTest : public ::testing::Test {
  protected:
   std::shared_ptr<PasswordFile> Read(const std::string& text, bool deny_unknown = false) {
@@ -64,12 +97,13 @@ class PasswordFileTest : public ::testing::Test {
     ConnectRequest request;
     if (user != nullptr) request.user_name = user;
     if (password != nullptr) request.password = password;
-    std::promise<Decision> answer;
+    // The worker's too: it may still be at it when the answer is here.
+    const auto answer = std::make_shared<std::promise<Decision>>();
     std::unique_ptr<Exchange> exchange;
     Decision decision = file->Begin(
-        request, [&answer](Decision later) { answer.set_value(std::move(later)); }, &exchange);
+        request, [answer](Decision later) { answer->set_value(std::move(later)); }, &exchange);
     later_ = decision.kind == Decision::Kind::kPending;
-    return later_ ? answer.get_future().get() : decision;
+    return later_ ? answer->get_future().get() : decision;
   }
   std::string ErrorOf(const std::string& text) {
     const auto file = PasswordFile::Parse({"users"}, text, &pool_);
@@ -113,6 +147,25 @@ TEST_F(PasswordFileTest, AGoodLoginIsRememberedABadOneIsNot) {
   EXPECT_TRUE(later_);
 }
 
+TEST_F(PasswordFileTest, NoPasswordIsNotTheEmptyOne) {
+  const auto file = Read("ann:" + PasswordHash::Make("").value_or("") + "\nold:" + kSha512OfEmpty);
+  for (const char* user : {"ann", "old"}) {
+    EXPECT_EQ(Ask(file.get(), user, "").kind, Decision::Kind::kAllow) << user;
+    EXPECT_EQ(Ask(file.get(), user, nullptr).kind, Decision::Kind::kDeny) << user;
+  }
+}
+
+// A quick hash in the first line must not make it quick to find out who is not there.
+TEST_F(PasswordFileTest, UnknownUsersCostWhatMostUsersCost) {
+  const std::string quick = std::string(":") + kSha512 + "\n";
+  const std::string slow = std::string(":") + kPbkdf2 + "\n";
+  EXPECT_EQ(Ask(Read("a" + quick + "b" + slow + "c" + slow).get(), "x", "x").kind,
+            Decision::Kind::kIgnore);
+  EXPECT_TRUE(later_);
+  Ask(Read("a" + slow + "b" + quick + "c" + quick).get(), "x", "x");
+  EXPECT_FALSE(later_);
+}
+
 // The class of failure where an empty password file lets everybody in.
 TEST_F(PasswordFileTest, AnEmptyFileLetsNobodyIn) {
   EXPECT_EQ(Ask(Read("").get(), "ann", "").kind, Decision::Kind::kIgnore);
@@ -129,18 +182,11 @@ TEST_F(PasswordFileTest, MistakesAreNamedWithTheirLine) {
 
 TEST_F(PasswordFileTest, AFullQueueDenies) {
   const auto file = Read(std::string("ann:") + kPbkdf2);
-  std::promise<void> go;
-  std::promise<void> running;
-  pool_.Post([&] {
-    running.set_value();
-    go.get_future().wait();
-  });
-  running.get_future().wait();
+  const WorkerHolder holder(&pool_);
   for (int i = 0; i < 10; ++i)
     ASSERT_TRUE(pool_.Post([] {}));
   EXPECT_EQ(Ask(file.get(), "ann", "secret").reason, mqtt::ReasonCode::kServerBusy);
   EXPECT_EQ(pool_.refused(), 1u);
-  go.set_value();
 }
 
 }  // namespace

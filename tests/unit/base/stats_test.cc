@@ -58,7 +58,7 @@ TEST(StatsTest, VisitShowsWhatWasCounted) {
 }
 
 TEST(StatsTest, EveryDropReasonHasItsName) {
-  EXPECT_EQ(static_cast<size_t>(DropReason::kDiskFull) + 1, kDropReasons);
+  EXPECT_EQ(static_cast<size_t>(DropReason::kNotAuthorized) + 1, kDropReasons);
   const std::set<std::string_view> names(kDropReasonNames.begin(), kDropReasonNames.end());
   EXPECT_EQ(names.size(), kDropReasons);
   EXPECT_FALSE(names.contains(""));

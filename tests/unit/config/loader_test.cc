@@ -286,14 +286,62 @@ authentication:
 )");
   sources_.file = file_;
   Load(sources_, &problems_);
-  EXPECT_THAT(
-      problems_.errors,
-      UnorderedElementsAre("listener 'no-cert': cert_file and key_file are missing",
-                           "listener 'plain': certificates are for tls:// and wss:// only",
-                           "listener 'uneven': cert_file and key_file must name as many files",
-                           "listener 'uneven': crl_file needs client certificates",
-                           "listener 'nobody': there is no authenticator 'users'; known: file",
-                           "authentication 'file': file is missing"));
+  EXPECT_THAT(problems_.errors,
+              UnorderedElementsAre(
+                  "listener 'no-cert': cert_file and key_file are missing",
+                  "listener 'plain': certificates and TLS settings are for tls:// and wss:// only",
+                  "listener 'uneven': cert_file and key_file must name as many files",
+                  "listener 'uneven': crl_file needs client certificates",
+                  "listener 'nobody': there is no authenticator 'users'; known: file",
+                  "authentication 'file': file is missing"));
+}
+
+TEST_F(LoadTest, SettingsThatDoNothingAreNotTakenSilently) {
+  WriteFile(R"(
+listeners:
+  - {url: tcp://127.0.0.1, name: plain, client_certificates: required}
+  - {url: ws://127.0.0.1, name: web, tls_min_version: 1.3}
+)");
+  sources_.file = file_;
+  Load(sources_, &problems_);
+  EXPECT_THAT(problems_.errors,
+              ElementsAre("listener 'plain': certificates and TLS settings are for tls:// and "
+                          "wss:// only",
+                          "listener 'web': certificates and TLS settings are for tls:// and "
+                          "wss:// only"));
+}
+
+TEST_F(LoadTest, AuthenticatorsThatKnowNobodyAreWarnings) {
+  WriteFile(R"(
+listeners:
+  - {url: tls://127.0.0.1, name: devices, cert_file: a, key_file: b, authentication: certs}
+authentication:
+  - {name: certs, type: certificate}
+  - {name: unused, type: certificate}
+)");
+  sources_.file = file_;
+  Load(sources_, &problems_);
+  EXPECT_THAT(problems_.errors, IsEmpty());
+  EXPECT_THAT(problems_.warnings,
+              ElementsAre(HasSubstr("without access rules"),
+                          "listener 'devices': authenticator 'certs' knows nobody: clients are not "
+                          "asked for a certificate",
+                          "authentication 'unused': no listener names it"));
+}
+
+// Authentication is looked up by the listener's name.
+TEST_F(LoadTest, ListenersOnAnyPortHaveNamesOfTheirOwn) {
+  sources_.listen = {"tcp://127.0.0.1:0", "tcp://127.0.0.1:0", "tcp://127.0.0.1:0?name=a"};
+  const Config config = Load(sources_, &problems_);
+  EXPECT_THAT(problems_.errors, IsEmpty());
+  ASSERT_THAT(config.listeners, SizeIs(3));
+  EXPECT_EQ(config.listeners[0].name, "tcp://127.0.0.1:0");
+  EXPECT_EQ(config.listeners[1].name, "tcp://127.0.0.1:0#2");
+  EXPECT_EQ(config.listeners[2].name, "a");
+  sources_.listen = {"tcp://127.0.0.1:1883?name=a", "tcp://127.0.0.1:0?name=a"};
+  Problems names;
+  Load(sources_, &names);
+  EXPECT_THAT(names.errors, ElementsAre("listeners: the name 'a' is given twice"));
 }
 
 TEST_F(LoadTest, TheSameAddressOrNameTwiceIsRefused) {

@@ -44,11 +44,12 @@ TEST(SpscRingDeathTest, CapacityIsAPowerOfTwo) {
 }
 
 TEST(SpscRingTest, TwoThreadsKeepOrderAndLoseNothing) {
-  constexpr uint64_t kItems = 300'000;
   for (const size_t capacity : {1, 2, 64}) {
+    // With little room every item costs a change of threads.
+    const uint64_t items = 5'000 * capacity;
     SpscRing<std::unique_ptr<uint64_t>> ring(capacity);
-    std::thread producer([&ring] {
-      for (uint64_t i = 0; i < kItems; ++i) {
+    std::thread producer([&ring, items] {
+      for (uint64_t i = 0; i < items; ++i) {
         auto item = std::make_unique<uint64_t>(i);
         while (!ring.TryPush(std::move(item)))
           std::this_thread::yield();
@@ -56,7 +57,7 @@ TEST(SpscRingTest, TwoThreadsKeepOrderAndLoseNothing) {
     });
     uint64_t wrong = 0;
     std::unique_ptr<uint64_t> item;
-    for (uint64_t i = 0; i < kItems; ++i) {
+    for (uint64_t i = 0; i < items; ++i) {
       while (!ring.TryPop(&item))
         std::this_thread::yield();
       if (item == nullptr || *item != i) ++wrong;
