@@ -2,7 +2,7 @@
 //
 // Purpose: the authenticator that shards know. The first answer that allows or denies is the
 // answer; whoever ignores passes on to the next. Without an answer: an anonymous client (no user
-// name, no password, no certificate, no method) comes in where the listener allows that; a listener
+// name, no password, no method) comes in where the listener allows that; a listener
 // that has no authenticators and allows anonymous clients lets anybody in, but believes no name;
 // everybody else is denied. Bans come first. Thread: Begin() on any shard; Replace() on any thread:
 // conversations that have begun end with the chain they began with. Limits: none of its own; who

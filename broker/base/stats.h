@@ -99,7 +99,8 @@ struct alignas(64) ShardStats {
   Counter auth_refused;
   Counter access_refused;  // by the access rules
   Counter mailbox_full;
-  Counter reads_paused;               // a connection was not read for a while: too much of it waits
+  Counter publish_rate_limited;  // a client was over its listener's publish_rate or publish_bytes
+  Counter reads_paused;          // a connection was not read for a while: too much of it waits
   std::array<Counter, 256> refusals;  // connections and publishes we refused, by reason code
 
   void Drop(DropReason reason, uint64_t n = 1) {
@@ -147,6 +148,7 @@ void ShardStats::Visit(V&& visit) const {
   one("auth_refused", auth_refused);
   one("access_refused", access_refused);
   one("mailbox_full", mailbox_full);
+  one("publish_rate_limited", publish_rate_limited);
   one("reads_paused", reads_paused);
   for (size_t code = 0; code < refusals.size(); ++code) {
     const uint64_t count = refusals[code].value();

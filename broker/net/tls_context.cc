@@ -8,6 +8,7 @@
 #include <openssl/x509v3.h>
 
 #include <array>
+#include <cerrno>
 #include <climits>
 #include <cstring>
 #include <fstream>
@@ -115,6 +116,25 @@ int64_t NotAfter(X509* certificate) {
   return static_cast<int64_t>(timegm(&parts));
 }
 
+bool IsSignedByOneOf(const std::vector<X509Ptr>& authorities, X509_CRL* crl) {
+  for (const X509Ptr& authority : authorities) {
+    if (X509_NAME_cmp(X509_get_subject_name(authority.get()), X509_CRL_get_issuer(crl)) != 0)
+      continue;
+    if (X509_CRL_verify(crl, X509_get0_pubkey(authority.get())) == 1) return true;
+  }
+  ERR_clear_error();
+  return false;
+}
+
+// The client's own certificate needs a list; authorities above it are asked about if there is one.
+int AllowUnlistedAuthority(int ok, X509_STORE_CTX* chain) {
+  if (ok == 1 || X509_STORE_CTX_get_error(chain) != X509_V_ERR_UNABLE_TO_GET_CRL ||
+      X509_STORE_CTX_get_error_depth(chain) == 0)
+    return ok;
+  X509_STORE_CTX_set_error(chain, X509_V_OK);
+  return 1;
+}
+
 int ChooseAlpn(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in,
                unsigned int in_size, void* wanted) {
   const auto& name = *static_cast<const std::string*>(wanted);
@@ -179,6 +199,11 @@ absl::Status TlsContext::Impl::SetRules(const TlsOptions& options, SSL_CTX* ctx)
     const SSL_CIPHER* const cipher = sk_SSL_CIPHER_value(enabled, i);
     if (SSL_CIPHER_is_aead(cipher) != 1)
       return Refuse("ciphers", absl::StrCat(SSL_CIPHER_get_name(cipher), " is not an AEAD cipher"));
+    const int exchange = SSL_CIPHER_get_kx_nid(cipher);  // any: of TLS 1.3
+    if (exchange != NID_kx_ecdhe && exchange != NID_kx_any) {
+      return Refuse("ciphers",
+                    absl::StrCat(SSL_CIPHER_get_name(cipher), " has no forward secrecy by ECDHE"));
+    }
   }
   SSL_CTX_set1_groups_list(ctx, kGroups);
   SSL_CTX_set_alpn_select_cb(ctx, ChooseAlpn, &alpn);
@@ -201,22 +226,28 @@ absl::Status TlsContext::Impl::TrustClients(const TlsOptions& options, SSL_CTX* 
   }
   int mode = SSL_VERIFY_PEER;
   if (options.client_certificates == Clients::kRequired) mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
-  SSL_CTX_set_verify(ctx, mode, nullptr);
+  SSL_CTX_set_verify(ctx, mode, AllowUnlistedAuthority);
   if (options.crl_file.empty()) return absl::OkStatus();
   absl::StatusOr<std::string> text = ReadFile(options.crl_file);
   if (!text.ok()) return text.status();
   digest->append(*text);
   const BioPtr bio = AsBio(*text);
   int count = 0;
-  for (; CrlPtr crl{PEM_read_bio_X509_CRL(bio.get(), nullptr, nullptr, nullptr)}; ++count)
+  for (; CrlPtr crl{PEM_read_bio_X509_CRL(bio.get(), nullptr, nullptr, nullptr)}; ++count) {
+    if (!IsSignedByOneOf(*authorities, crl.get())) {
+      return Refuse(options.crl_file,
+                    absl::StrCat("list ", count + 1, " is not signed by an authority of ",
+                                 options.client_ca_file));
+    }
     X509_STORE_add_crl(store, crl.get());
+  }
   const bool clean = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
   const std::string error = LastError();
   if (!clean || count == 0) {
     return Refuse(options.crl_file, absl::StrCat("not a PEM revocation list",
                                                  clean ? "" : absl::StrCat(": ", error)));
   }
-  X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK);
+  X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
   return absl::OkStatus();
 }
 

@@ -9,7 +9,9 @@
 // Session tickets are stateless. Their keys live as long as what decides about client certificates
 // (authorities, revocation list, whether one is required) stays the same, also over reloads: so a
 // reload of a certificate keeps sessions resumable, and a revoked client cannot resume.
-// A revocation list is asked about the client's own certificate; one that is overdue refuses all.
+// Revocation lists must be signed by authorities of client_ca_file. The client's own certificate
+// needs a list of its authority; those above it are asked about if there is one. A list that is
+// overdue refuses all whom it is about.
 #pragma once
 
 #include <cstdint>

@@ -85,6 +85,12 @@ std::unique_ptr<CertificateIdentity> IdentityOf(X509* certificate) {
   return identity;
 }
 
+// The first byte of a connection: a record's type (RFC 8446 5.1), or an old hello's length.
+bool IsPlainText(char first) {
+  const auto byte = static_cast<unsigned char>(first);
+  return byte < 0x80 && (byte < 0x14 || byte > 0x17);
+}
+
 class TlsTransport final : public Transport {
  public:
   TlsTransport(std::shared_ptr<const TlsContext> context, std::unique_ptr<Transport> below, int fd,
@@ -104,7 +110,7 @@ class TlsTransport final : public Transport {
   void Shutdown() override;
 
   bool wants_write() const override {
-    return wants_write_ || (below_ != nullptr && below_->wants_write());
+    return wants_write_ || held_ != nullptr || (below_ != nullptr && below_->wants_write());
   }
   bool has_input() const override {
     return !drained_ && (SSL_has_pending(ssl_) == 1 || (below_ != nullptr && below_->has_input()));
@@ -123,6 +129,9 @@ class TlsTransport final : public Transport {
   }
 
   IoResult Handshake();
+  // Writes the record that was taken but refused by the descriptor. kOk: none is left.
+  IoResult SendHeld();
+  std::string Reason(unsigned long code, const char* text) const;  // NOLINT(google-runtime-int)
   // What a call that did not succeed means.
   IoResult Explain(int result);
 
@@ -131,12 +140,19 @@ class TlsTransport final : public Transport {
   std::unique_ptr<CertificateIdentity> identity_;
   SSL* const ssl_;
   std::string_view failure_;
+  // A record's plain bytes, taken from the caller but not yet written as a whole. OpenSSL wants to
+  // see them again: it may have sent something of its own instead, an answer to a key update.
+  std::unique_ptr<char[]> held_;
   const int fd_;
   int error_ = 0;  // of the descriptor
+  uint16_t held_size_ = 0;
+  uint16_t held_at_ = 0;  // written of it
   bool handshaking_ = true;
   bool wants_write_ = false;
   bool drained_ = true;  // OpenSSL has asked for more input since it last gave some
-  bool broken_ = false;  // no further call may be made
+  bool heard_ = false;
+  bool plain_text_ = false;  // the first byte was not TLS
+  bool broken_ = false;      // no further call may be made
 };
 
 const BIO_METHOD* TlsTransport::Method() {
@@ -156,7 +172,10 @@ int TlsTransport::BioRead(BIO* bio, char* buffer, int size) {
   const auto wanted = static_cast<size_t>(size);
   const IoResult got = self->below_ == nullptr ? net::Read(self->fd_, buffer, wanted)
                                                : self->below_->Read(buffer, wanted);
-  if (got.status == IoStatus::kOk) return static_cast<int>(got.bytes);
+  if (got.status == IoStatus::kOk) {
+    if (!std::exchange(self->heard_, true)) self->plain_text_ = IsPlainText(buffer[0]);
+    return static_cast<int>(got.bytes);
+  }
   if (got.status == IoStatus::kWouldBlock) BIO_set_retry_read(bio);
   self->error_ = got.error;
   return got.status == IoStatus::kClosed ? 0 : -1;
@@ -172,6 +191,13 @@ int TlsTransport::BioWrite(BIO* bio, const char* data, int size) {
   if (put.status == IoStatus::kWouldBlock) BIO_set_retry_write(bio);
   self->error_ = put.error;
   return -1;
+}
+
+std::string TlsTransport::Reason(unsigned long code, const char* text) const {  // NOLINT
+  if (plain_text_) return "plain text on a TLS port";
+  if (ERR_GET_LIB(code) != ERR_LIB_SSL || ERR_GET_REASON(code) != SSL_R_CERTIFICATE_VERIFY_FAILED)
+    return text;
+  return std::string(text) + ": " + X509_verify_cert_error_string(SSL_get_verify_result(ssl_));
 }
 
 IoResult TlsTransport::Explain(int result) {
@@ -196,16 +222,23 @@ IoResult TlsTransport::Explain(int result) {
     if (error_ == 0) return {IoStatus::kClosed};
     return {IoStatus::kError, 0, error_};
   }
-  failure_ = Intern(std::string("tls: ") + reason);
+  failure_ = Intern(std::string("tls: ") + Reason(code, reason));
   return {IoStatus::kError, 0, EPROTO};
 }
 
 IoResult TlsTransport::Handshake() {
   const int result = SSL_do_handshake(ssl_);
   if (result != 1) return Explain(result);
-  handshaking_ = false;
-  // The result is of the chain that came with this handshake, or with the one it resumes.
+  // The result is of the chain that came with this handshake, or with the one it resumes: time has
+  // gone on since then.
   X509* const certificate = SSL_get0_peer_certificate(ssl_);
+  if (certificate != nullptr && SSL_session_reused(ssl_) == 1 &&
+      X509_cmp_current_time(X509_get0_notAfter(certificate)) <= 0) {
+    broken_ = true;
+    failure_ = "tls: the client certificate of the resumed session has expired";
+    return {IoStatus::kError, 0, EPROTO};
+  }
+  handshaking_ = false;
   if (certificate != nullptr && SSL_get_verify_result(ssl_) == X509_V_OK)
     identity_ = IdentityOf(certificate);
   return {IoStatus::kOk};
@@ -226,23 +259,45 @@ IoResult TlsTransport::Read(char* buffer, size_t size) {
   return {IoStatus::kOk, bytes};
 }
 
+IoResult TlsTransport::SendHeld() {
+  // One record, or several where the client has asked for smaller ones (RFC 6066 4).
+  while (held_ != nullptr) {
+    size_t sent = 0;
+    const int result = SSL_write_ex(ssl_, held_.get() + held_at_,
+                                    static_cast<size_t>(held_size_ - held_at_), &sent);
+    if (result != 1) return Explain(result);
+    held_at_ = static_cast<uint16_t>(held_at_ + sent);
+    if (held_at_ < held_size_) continue;
+    held_.reset();
+    held_at_ = held_size_ = 0;
+  }
+  return {IoStatus::kOk};
+}
+
 IoResult TlsTransport::Write(const iovec* parts, int count) {
   if (broken_) return {IoStatus::kError, 0, EPROTO};
   if (handshaking_) return {IoStatus::kWouldBlock};
+  ERR_clear_error();
+  error_ = 0;
+  wants_write_ = false;
+  if (const IoResult sent = SendHeld(); sent.status != IoStatus::kOk) return sent;
   thread_local std::array<char, kRecordBytes> scratch;
   size_t size = 0;
   for (int i = 0; i < count && size < scratch.size(); ++i) {
     const size_t part = std::min(parts[i].iov_len, scratch.size() - size);
-    std::memcpy(scratch.data() + size, parts[i].iov_base, part);
+    if (part > 0) std::memcpy(scratch.data() + size, parts[i].iov_base, part);
     size += part;
   }
-  ERR_clear_error();
-  error_ = 0;
-  wants_write_ = false;
+  if (size == 0) return {IoStatus::kOk};
   size_t taken = 0;
   const int result = SSL_write_ex(ssl_, scratch.data(), size, &taken);
-  if (result != 1) return Explain(result);
-  return {IoStatus::kOk, taken};
+  if (result == 1) return {IoStatus::kOk, taken};
+  const IoResult why = Explain(result);
+  if (why.status != IoStatus::kWouldBlock) return why;
+  held_ = std::make_unique_for_overwrite<char[]>(size);
+  std::memcpy(held_.get(), scratch.data(), size);
+  held_size_ = static_cast<uint16_t>(size);
+  return {IoStatus::kOk, size};
 }
 
 IoResult TlsTransport::Flush() {
@@ -251,21 +306,20 @@ IoResult TlsTransport::Flush() {
     const IoResult flushed = below_->Flush();
     if (flushed.status != IoStatus::kOk) return flushed;
   }
-  if (!wants_write_) return {IoStatus::kOk};
+  if (!wants_write_ && held_ == nullptr) return {IoStatus::kOk};
   ERR_clear_error();
   error_ = 0;
   wants_write_ = false;
-  // What a read had to say (a handshake's part, an answer to a key update) is said by the next one;
-  // a record that was being written goes on with the next Write().
+  // What a read had to say (an answer to a key update) is said by the next one.
   drained_ = false;
-  if (!handshaking_) return {IoStatus::kOk};
-  return Handshake();
+  if (handshaking_) return Handshake();
+  return SendHeld();
 }
 
 void TlsTransport::Shutdown() {
   if (!broken_ && !handshaking_) {
     ERR_clear_error();
-    SSL_shutdown(ssl_);
+    if (SendHeld().status == IoStatus::kOk) SSL_shutdown(ssl_);
     ERR_clear_error();
   }
   if (below_ != nullptr) return below_->Shutdown();

@@ -2,9 +2,10 @@
 //
 // Purpose: see transport.h; the handshake is driven by Read() and Flush(), about half a millisecond
 // of the shard's time. Limits: one record (16 KiB) of input and of output while they are under way;
-// nothing is held when the connection is idle but OpenSSL's own state. What one call of Write() is
-// given leaves in records of up to 16 KiB. After kWouldBlock the bytes that were offered must be
-// offered again, with or without more behind them.
+// nothing is held when the connection is idle but OpenSSL's own state. One call of Write() takes up
+// to 16 KiB, gathered in one record. A record that the descriptor refuses stays inside, encrypted
+// and plain, until Flush() or the next Write() got rid of it: what was taken is never wanted again,
+// and what comes next may be anything.
 #pragma once
 
 #include <memory>

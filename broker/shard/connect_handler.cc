@@ -156,7 +156,7 @@ void ConnectHandler::OnAuth(Connection& connection, const mqtt::Frame& frame) {
         "[MQTT-4.12.1-1] re-authentication needs the authentication method of CONNECT");
   }
   if (packet.reason == ReasonCode::kContinueAuthentication && state->reauthenticating &&
-      state->exchange != nullptr) {
+      state->exchange != nullptr && !state->pending) {
     return OnDecision(connection, state->exchange->Step(packet.properties.authentication_data,
                                                         Callback(connection)));
   }

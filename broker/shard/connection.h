@@ -7,6 +7,7 @@
 // Limits: Limits (packet size, output bytes, aliases).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -14,6 +15,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "broker/auth/authenticator.h"
+#include "broker/base/rate.h"
 #include "broker/base/timer_wheel.h"
 #include "broker/base/types.h"
 #include "broker/mqtt/constants.h"
@@ -47,6 +49,13 @@ struct AllowedPublish {
   bool retain = false;
 };
 
+// What this client has published lately.
+struct PublishRates {
+  Rate messages;
+  Rate bytes;
+  TimeMs ready_at() const { return std::max(messages.ready_at(), bytes.ready_at()); }
+};
+
 struct Connection {
   enum class State : uint8_t {
     kFree,
@@ -75,6 +84,7 @@ struct Connection {
   std::unique_ptr<TopicAliases> aliases;
   std::unique_ptr<AuthState> auth;
   std::unique_ptr<AllowedPublish> allowed_publish;
+  std::unique_ptr<PublishRates> rates;  // of a listener that limits them
 
   // Lingering: the client may see the end of its connection when this record is durable.
   session::Lsn linger_until = 0;

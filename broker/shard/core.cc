@@ -105,6 +105,7 @@ size_t Core::Process(Connection& connection, std::string_view bytes) {
     state_.stats.packets_in[static_cast<size_t>(next.frame.type)].Add();
     HandleFrame(connection, next.frame, rest);
     if (!connection.open()) break;
+    if (next.frame.type == PacketType::kPublish) CountRates(connection, next.frame.size);
     done += next.frame.size;
   }
   return done;
@@ -123,9 +124,21 @@ void Core::HandleFrame(Connection& connection, const mqtt::Frame& frame, std::st
   }
 }
 
+void Core::CountRates(Connection& connection, size_t bytes) {
+  const ListenerInfo& listener = state_.options.listeners[connection.listener];
+  if (listener.publish_rate == 0 && listener.publish_bytes == 0) return;
+  if (connection.rates == nullptr) connection.rates = std::make_unique<PublishRates>();
+  if (listener.publish_rate > 0)
+    connection.rates->messages.Take(1, listener.publish_rate, state_.now);
+  if (listener.publish_bytes > 0)
+    connection.rates->bytes.Take(bytes, listener.publish_bytes, state_.now);
+  if (connection.rates->ready_at() > state_.now) state_.stats.publish_rate_limited.Add();
+}
+
 bool Core::MustPause(const Connection& connection) const {
   if (connection.state == Connection::State::kAwaitConnect) return false;
   if (connection.auth != nullptr && connection.auth->pending) return true;
+  if (connection.rates != nullptr && connection.rates->ready_at() > state_.now) return true;
   return mail_congested_ || dispatcher_.congested() || StoreBehind() ||
          Promises::TooMany(connection) ||
          connection.out.bytes() >= 2 * size_t{state_.limits.max_output_bytes};
@@ -140,8 +153,15 @@ bool Core::StoreBehind() const {
 void Core::Pause(Connection& connection) {
   connection.read_paused = true;
   state_.stats.reads_paused.Add();
+  NoteReady(connection);
   paused_.push_back({connection.slot, connection.generation});
   state_.MarkDirty(connection);
+}
+
+// No event tells that a client may publish again.
+void Core::NoteReady(const Connection& connection) {
+  if (connection.rates != nullptr && connection.rates->ready_at() > state_.now)
+    next_ready_ = std::min(next_ready_, connection.rates->ready_at());
 }
 
 bool Core::CanResume() {
@@ -157,11 +177,13 @@ void Core::ResumePaused() {
   const std::vector<SlotAndGeneration> paused = std::exchange(paused_, {});
   // Who has waited longest is first in line; who pauses again while it is served goes to the end.
   std::vector<SlotAndGeneration> waiting;
+  next_ready_ = kNever;
   for (const SlotAndGeneration& entry : paused) {
     Connection* connection = state_.connections.Find(entry.slot, entry.generation);
     if (connection == nullptr || !connection->open() || !connection->read_paused) continue;
     if (MustPause(*connection)) {
       waiting.push_back(entry);
+      NoteReady(*connection);
       continue;
     }
     connection->read_paused = false;

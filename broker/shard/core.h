@@ -8,6 +8,7 @@
 // Errors: a client's fault ends its connection with a reason code; ours is a failed check.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -87,7 +88,7 @@ class Core {
   // Other shards cannot take our mail fast enough: publishers have to wait.
   void set_mail_congested(bool congested) { mail_congested_ = congested; }
 
-  TimeMs NextWake() const { return state_.wheel.NextWake(state_.now); }
+  TimeMs NextWake() const { return std::min(state_.wheel.NextWake(state_.now), next_ready_); }
   ShardState& state() { return state_; }
 
  private:
@@ -98,6 +99,8 @@ class Core {
   void ProcessKept(Connection& connection);
   bool MustPause(const Connection& connection) const;
   bool StoreBehind() const;
+  void CountRates(Connection& connection, size_t bytes);
+  void NoteReady(const Connection& connection);
   void Pause(Connection& connection);
   // Output was written or replies left: somebody who was paused may go on.
   bool CanResume();
@@ -128,6 +131,7 @@ class Core {
     SessionRef session;
   };
   std::deque<Due> due_;
+  TimeMs next_ready_ = kNever;  // when the first of paused_ may go on that is over its rate
   bool mail_congested_ = false;
   bool more_work_ = false;
 };

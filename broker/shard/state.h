@@ -35,6 +35,9 @@ struct ListenerInfo {
   bool allow_anonymous = false;
   uint32_t max_connections = UINT32_MAX;  // more are closed at accept
   uint32_t max_handshakes = UINT32_MAX;   // connections without an accepted CONNECT; as above
+  // PUBLISH of one client a second; more are read later. 0: no limit.
+  uint32_t publish_rate = 0;
+  uint64_t publish_bytes = 0;
 };
 
 struct ShardOptions {

@@ -6,7 +6,7 @@
 namespace skein::config {
 namespace {
 
-constexpr std::array<std::string_view, 2> kTypes = {"password_file", "certificate"};
+constexpr std::array<std::string_view, 3> kTypes = {"password_file", "certificate", "scram_file"};
 constexpr std::array<std::string_view, 5> kNames = {"cn", "dns", "uri", "email", "subject"};
 constexpr std::array<std::string_view, 2> kUnknownUser = {"ignore", "deny"};
 constexpr std::array<std::string_view, 3> kClientCertificates = {"none", "optional", "required"};
@@ -45,9 +45,12 @@ Refusal SetMatch(std::string_view text, Authenticator* draft) {
 
 constexpr AuthenticatorField kFields[] = {
     {"name", "required", "1..64 characters without a comma", "As listeners name it.", SetName},
-    {"type", "required", "password_file or certificate", "How it knows clients.", SetType},
-    {"file", "required for password_file", "a path",
-     "Lines of `user:hash`, made by `skeinmqctl passwd` or mosquitto_passwd.", SetFile},
+    {"type", "required", "password_file, certificate or scram_file",
+     "How it knows clients. scram_file: MQTT 5 enhanced authentication, SCRAM-SHA-256.", SetType},
+    {"file", "required for password_file and scram_file", "a path",
+     "Lines of `user:hash`, made by `skeinmqctl passwd` (`--scram` for scram_file) or "
+     "mosquitto_passwd.",
+     SetFile},
     {"unknown_user", "ignore", "ignore or deny",
      "password_file: whether the next authenticator is asked about a user who is not in the file.",
      SetUnknownUser},
@@ -97,6 +100,8 @@ Pairs Describe(const Listener& listener) {
   Add("authentication", JoinList(listener.authentication), "", &pairs);
   Add("max_handshakes", std::to_string(listener.max_handshakes),
       std::to_string(plain.max_handshakes), &pairs);
+  Add("publish_rate", std::to_string(listener.publish_rate), "0", &pairs);
+  Add("publish_bytes", std::to_string(listener.publish_bytes), "0", &pairs);
   Add("proxy_from", JoinList(listener.proxy_from), "", &pairs);
   Add("cert_file", JoinList(listener.cert_files), "", &pairs);
   Add("key_file", JoinList(listener.key_files), "", &pairs);

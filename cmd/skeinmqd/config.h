@@ -47,6 +47,9 @@ struct Listener {
   Scheme scheme = Scheme::kTcp;
   // Connections without an accepted CONNECT; more are closed at accept.
   uint32_t max_handshakes = 10'000;
+  // PUBLISH of one client a second, and their bytes; more are read later. 0: no limit.
+  uint32_t publish_rate = 0;
+  uint64_t publish_bytes = 0;
   // Names of authenticators, in the order in which they are asked.
   std::vector<std::string> authentication;
   // Load balancers that send a PROXY header, as addresses or ranges; empty: there is none.
@@ -73,7 +76,7 @@ struct Listener {
   bool operator==(const Listener&) const = default;
 };
 
-enum class AuthenticatorType : uint8_t { kPasswordFile, kCertificate };
+enum class AuthenticatorType : uint8_t { kPasswordFile, kCertificate, kScramFile };
 enum class CertificateName : uint8_t { kCommonName, kDns, kUri, kEmail, kSubject };
 
 // One of the authenticators that listeners name.

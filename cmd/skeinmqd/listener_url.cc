@@ -22,6 +22,7 @@ constexpr SchemeRow kSchemes[] = {{"tcp://", Scheme::kTcp, 1883},
                                   {"wss://", Scheme::kWss, 8084}};
 constexpr std::array<std::string_view, 3> kClientCertificates = {"none", "optional", "required"};
 constexpr Range kConnections{1, UINT32_MAX};
+constexpr Range kRates{0, 1'000'000'000};
 constexpr std::string_view kUrlForm =
     "tcp://HOST:PORT, tls://, ws:// or wss://, for example tcp://127.0.0.1:1883";
 constexpr std::string_view kName = "1..64 characters";
@@ -65,6 +66,17 @@ Refusal SetMaxConnections(std::string_view text, ListenerDraft* draft) {
 
 Refusal SetMaxHandshakes(std::string_view text, ListenerDraft* draft) {
   return ReadCount(text, Unit::kCount, kConnections, &draft->rest.max_handshakes);
+}
+
+Refusal SetPublishRate(std::string_view text, ListenerDraft* draft) {
+  return ReadCount(text, Unit::kCount, kRates, &draft->rest.publish_rate);
+}
+
+Refusal SetPublishBytes(std::string_view text, ListenerDraft* draft) {
+  uint32_t bytes = 0;
+  const Refusal refusal = ReadCount(text, Unit::kBytes, kRates, &bytes);
+  draft->rest.publish_bytes = bytes;
+  return refusal;
 }
 
 Refusal SetClientCertificates(std::string_view text, ListenerDraft* draft) {
@@ -117,6 +129,11 @@ constexpr ListenerField kFields[] = {
      "Connections on this listener; more are closed at accept.", SetMaxConnections},
     {"max_handshakes", "10000", "integer 1..4294967295",
      "Connections without an accepted CONNECT; more are closed at accept.", SetMaxHandshakes},
+    {"publish_rate", "0", "integer 0..1000000000",
+     "PUBLISH of one client a second; it is read no faster. 0 is no limit.", SetPublishRate},
+    {"publish_bytes", "0", "size 0..1000000000",
+     "Bytes of PUBLISH of one client a second; it is read no faster. 0 is no limit.",
+     SetPublishBytes},
     {"proxy_from", "empty", "addresses and ranges, 192.0.2.0/24",
      "Load balancers. A PROXY header (version 1 or 2) is then required, and nobody else may "
      "connect.",

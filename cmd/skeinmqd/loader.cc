@@ -154,7 +154,7 @@ void CheckListeners(const Config& config, Problems* problems) {
       problems->errors.push_back("authentication: the name '" + each.name + "' is given twice");
     if (!used.contains(each.name))
       problems->warnings.push_back("authentication '" + each.name + "': no listener names it");
-    if (each.type == AuthenticatorType::kPasswordFile && each.file.empty())
+    if (each.type != AuthenticatorType::kCertificate && each.file.empty())
       problems->errors.push_back("authentication '" + each.name + "': file is missing");
   }
 }

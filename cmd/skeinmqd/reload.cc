@@ -26,8 +26,8 @@ constexpr std::string_view kReloadable[] = {"log.level",
 std::string Fixed(const Listener& listener) {
   return absl::StrCat(config::FormatUrl(listener), " ", listener.name, " ",
                       listener.allow_anonymous ? "anonymous" : "", " ", listener.max_connections,
-                      " ", listener.max_handshakes, " ",
-                      listener.proxy_from.empty() ? "" : "proxy");
+                      " ", listener.max_handshakes, " ", listener.publish_rate, " ",
+                      listener.publish_bytes, " ", listener.proxy_from.empty() ? "" : "proxy");
 }
 
 std::string Join(const std::vector<std::string>& parts, const char* between) {
@@ -52,7 +52,7 @@ std::vector<std::string> NeedsRestart(const Config& running, const Config& next)
       std::equal(running.listeners.begin(), running.listeners.end(), next.listeners.begin(),
                  [](const Listener& a, const Listener& b) { return Fixed(a) == Fixed(b); });
   if (!same_doors)
-    keys.emplace_back("listeners (url, name, allow_anonymous, max_connections, max_handshakes)");
+    keys.emplace_back("listeners (url, name, allow_anonymous, max_..., publish_...)");
   return keys;
 }
 

@@ -69,8 +69,8 @@ skein::shard::BrokerOptions MakeBrokerOptions(const skein::config::Config& confi
     const skein::config::Listener& listener = config.listeners[i];
     skein::shard::BrokerListener made;
     made.endpoint = {listener.address.host, listener.address.port};
-    made.info = {listener.name, listener.allow_anonymous, listener.max_connections,
-                 listener.max_handshakes};
+    made.info = {listener.name,           listener.allow_anonymous, listener.max_connections,
+                 listener.max_handshakes, listener.publish_rate,    listener.publish_bytes};
     made.make_transport = security->TransportOf(i);
     options.listeners.push_back(std::move(made));
   }

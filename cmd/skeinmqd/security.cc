@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "broker/auth/certificate_authenticator.h"
 #include "broker/auth/password_file.h"
+#include "broker/auth/scram_file.h"
 #include "broker/net/tls_transport.h"
 
 namespace skein {
@@ -36,7 +37,8 @@ net::TlsOptions TlsOptionsOf(const config::Listener& listener) {
 }  // namespace
 
 Security::Security(const config::Config& config)
-    : workers_(config.worker_threads, config.worker_queue) {}
+    : workers_(config.worker_threads, config.worker_queue),
+      scram_secret_(auth::ScramFile::NewSecret()) {}
 
 Security::~Security() = default;
 
@@ -73,6 +75,12 @@ absl::StatusOr<std::shared_ptr<auth::Authenticator>> Security::MakeAuthenticator
     options.from = static_cast<auth::CertificateOptions::From>(authenticator.from);
     options.client_id_must_match = authenticator.client_id_must_match;
     return std::make_shared<auth::CertificateAuthenticator>(options);
+  }
+  if (authenticator.type == config::AuthenticatorType::kScramFile) {
+    if (scram_secret_.empty()) return absl::InternalError("no random numbers");
+    auto loaded = auth::ScramFile::Load({authenticator.file, scram_secret_});
+    if (!loaded.ok()) return loaded.status();
+    return std::shared_ptr<auth::Authenticator>(std::move(*loaded));
   }
   auth::PasswordFileOptions options;
   options.file = authenticator.file;

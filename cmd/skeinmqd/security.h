@@ -59,6 +59,7 @@ class Security final : public shard::Gatekeeper {
   std::shared_ptr<const Door> DoorOf(size_t listener) const;
 
   auth::WorkerPool workers_;
+  const std::string scram_secret_;  // for users that are not there: the same over reloads
   auth::Chain chain_{{}};
   auth::RulesPtr rules_;
   mutable Mutex mutex_;

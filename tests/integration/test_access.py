@@ -1,7 +1,11 @@
 """Who may do what, from outside; and what a change of the files does to a running node. The classes of failure that other brokers
 have had are named where a test is about one."""
 
+import base64
+import hashlib
+import hmac
 import os
+import subprocess
 
 import pytest
 
@@ -211,3 +215,52 @@ def test_a_login_storm_does_not_hold_up_the_others(site):
         assert client.receive().reason == BAD_USER
         client.close()
     wait_until(lambda: ann.barrier() is None, DEADLINE, "still answered")
+
+
+def scram(client, user, password, start):
+    """One conversation of SCRAM-SHA-256 (RFC 5802); `start` sends the first message. Returns the last packet."""
+    def text(packet):
+        return wire.value_of(packet, wire.AUTH_DATA).decode()
+
+    def digest(key, message):
+        return hmac.new(key, message.encode(), hashlib.sha256).digest()
+
+    first = f"n={user},r=abcdefghij"
+    start(("n,," + first).encode())
+    challenge = client.receive()
+    if challenge.reason != 0x18:
+        return challenge
+    fields = dict(part.split("=", 1) for part in text(challenge).split(","))
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), base64.b64decode(fields["s"]), int(fields["i"]))
+    last = f"c=biws,r={fields['r']}"
+    whole = f"{first},{text(challenge)},{last}"
+    key = digest(salted, "Client Key")
+    proof = bytes(a ^ b for a, b in zip(key, hmac.new(hashlib.sha256(key).digest(), whole.encode(), hashlib.sha256).digest()))
+    client.send(wire.auth(0x18, [(wire.AUTH_METHOD, "SCRAM-SHA-256"),
+                                 (wire.AUTH_DATA, f"{last},p={base64.b64encode(proof).decode()}".encode())]))
+    answer = client.receive()
+    if answer is not None and answer.reason == 0:
+        signature = digest(digest(salted, "Server Key"), whole)
+        assert text(answer) == "v=" + base64.b64encode(signature).decode()
+    return answer
+
+
+def test_scram(tmp_path):
+    """MQTT 5 enhanced authentication, and once more on the connection."""
+    file, password = tmp_path / "scram.txt", tmp_path / "password"
+    password.write_text("pencil\n")
+    control = os.environ.get("SKEINMQCTL") or os.environ["SKEINMQD"].replace("skeinmqd", "skeinmqctl")
+    subprocess.run([control, "passwd", "--scram", "--password-file", str(password), str(file), "ann"], check=True, capture_output=True)
+    more = (f"authentication: [{{name: s, type: scram_file, file: {file}}}]\nauthorization: {{allow_without_rules: true}}\n")
+    with SecureBroker(tmp_path, {"main": "tcp://127.0.0.1:0?authentication=s"}, more) as broker:
+        for user, secret, good in (("ann", "pencil", True), ("ann", "pencils", False), ("bob", "pencil", False)):
+            client = broker.client("main")
+            answer = scram(client, user, secret, lambda data, to=client: to.send(wire.connect(
+                5, "", props=[(wire.AUTH_METHOD, "SCRAM-SHA-256"), (wire.AUTH_DATA, data)])))
+            assert (answer.reason == 0) == good, (user, secret, answer.reason)
+            if good:
+                again = scram(client, user, secret, lambda data, to=client: to.send(wire.auth(
+                    0x19, [(wire.AUTH_METHOD, "SCRAM-SHA-256"), (wire.AUTH_DATA, data)])))
+                assert again.reason == 0
+                assert publish(client, "x") in (0, 0x10)
+            client.close()

@@ -88,7 +88,7 @@ TEST(AccessRulesTest, CoversAndOverlapsAsTheTopicsSay) {
   const Principal client = Client("c");
   int covered = 0;
   int touched = 0;
-  for (int i = 0; i < 20'000; ++i) {
+  for (int i = 0; i < 2'000; ++i) {
     const std::string rule = RandomFilter(&random);
     const std::string asked = RandomFilter(&random);
     AccessRules allow(false);
@@ -119,8 +119,8 @@ TEST(AccessRulesTest, CoversAndOverlapsAsTheTopicsSay) {
       ASSERT_EQ(denied, Access::kAllow) << rule << " does not touch " << asked;
     }
   }
-  EXPECT_GT(covered, 1'000);
-  EXPECT_GT(touched, 1'000);
+  EXPECT_GT(covered, 100);
+  EXPECT_GT(touched, 100);
 }
 
 TEST(AccessRulesTest, EveryFilterCoversItself) {

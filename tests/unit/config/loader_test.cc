@@ -156,7 +156,7 @@ authentication:
 
 TEST(ReadYaml, WrongAuthentication) {
   EXPECT_THAT(ErrorsOf("authentication: [{name: a, type: pam}]"),
-              ElementsAre(HasSubstr("allowed: password_file or certificate")));
+              ElementsAre(HasSubstr("allowed: password_file, certificate or scram_file")));
   EXPECT_THAT(ErrorsOf("authentication: [{name: a}]"),
               ElementsAre("c.yaml:1:18: key 'authentication[0].type' is missing"));
   EXPECT_THAT(ErrorsOf("authentication: users.txt"), ElementsAre(HasSubstr("a list of maps")));

@@ -4,115 +4,21 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <filesystem>
 #include <fstream>
-#include <functional>
 #include <random>
 #include <string>
 
 #include "broker/net/tls_transport.h"
+#include "tests/unit/net/tls_authority.h"
 
 namespace skein::net {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-template <typename T>
-using Owned = std::unique_ptr<T, void (*)(T*)>;
-
-// An authority that makes what a test needs, as files.
-class Authority {
- public:
-  explicit Authority(std::string name)
-      : name_(std::move(name)), key_(EVP_EC_gen("P-256"), EVP_PKEY_free) {
-    folder_ = ::testing::TempDir() + "skein_tls_" + std::to_string(getpid()) + "_" + name_;
-    std::filesystem::create_directories(folder_);
-    root_ = Make("authority " + name_, key_.get(), "", 3600, 1);
-    Write(CaFile(), [&](BIO* out) { PEM_write_bio_X509(out, root_.get()); });
-  }
-  ~Authority() { std::filesystem::remove_all(folder_); }
-
-  std::string CaFile() const { return folder_ + "/ca.pem"; }
-
-  // A certificate with its key.
-  TlsCertificate Issue(const std::string& name, const std::string& alternative = "",
-                       int seconds = 3600) {
-    const Owned<EVP_PKEY> key(EVP_EC_gen("P-256"), EVP_PKEY_free);
-    const Owned<X509> made = Make(name, key.get(), alternative, seconds, ++serial_);
-    TlsCertificate files{folder_ + "/" + name + ".pem", folder_ + "/" + name + ".key", ""};
-    Write(files.cert_file, [&](BIO* out) { PEM_write_bio_X509(out, made.get()); });
-    Write(files.key_file, [&](BIO* out) {
-      PEM_write_bio_PrivateKey(out, key.get(), nullptr, nullptr, 0, nullptr, nullptr);
-    });
-    return files;
-  }
-
-  // Revokes the certificate with that serial number; 0: none.
-  std::string RevocationList(int serial, int seconds = 3600) {
-    const Owned<X509_CRL> list(X509_CRL_new(), X509_CRL_free);
-    X509_CRL_set_version(list.get(), 1);
-    X509_CRL_set_issuer_name(list.get(), X509_get_subject_name(root_.get()));
-    const Owned<ASN1_TIME> time(X509_gmtime_adj(nullptr, -7200), ASN1_TIME_free);
-    X509_CRL_set1_lastUpdate(list.get(), time.get());
-    X509_gmtime_adj(time.get(), seconds);
-    X509_CRL_set1_nextUpdate(list.get(), time.get());
-    if (serial > 0) {
-      X509_REVOKED* const entry = X509_REVOKED_new();
-      const Owned<ASN1_INTEGER> number(ASN1_INTEGER_new(), ASN1_INTEGER_free);
-      ASN1_INTEGER_set(number.get(), serial);
-      X509_REVOKED_set_serialNumber(entry, number.get());
-      X509_gmtime_adj(time.get(), -3600);
-      X509_REVOKED_set_revocationDate(entry, time.get());
-      X509_CRL_add0_revoked(list.get(), entry);
-    }
-    X509_CRL_sign(list.get(), key_.get(), EVP_sha256());
-    const std::string file = folder_ + "/crl" + std::to_string(serial) + ".pem";
-    Write(file, [&](BIO* out) { PEM_write_bio_X509_CRL(out, list.get()); });
-    return file;
-  }
-  int serial() const { return serial_; }
-
- private:
-  Owned<X509> Make(const std::string& name, EVP_PKEY* key, const std::string& alternative,
-                   int seconds, int serial) {
-    Owned<X509> made(X509_new(), X509_free);
-    X509_set_version(made.get(), 2);
-    ASN1_INTEGER_set(X509_get_serialNumber(made.get()), serial);
-    X509_gmtime_adj(X509_getm_notBefore(made.get()), -7200);
-    X509_gmtime_adj(X509_getm_notAfter(made.get()), seconds);
-    X509_set_pubkey(made.get(), key);
-    X509_NAME_add_entry_by_txt(X509_get_subject_name(made.get()), "CN", MBSTRING_UTF8,
-                               reinterpret_cast<const unsigned char*>(name.c_str()), -1, -1, 0);
-    X509* const issuer = root_ == nullptr ? made.get() : root_.get();
-    X509_set_issuer_name(made.get(), X509_get_subject_name(issuer));
-    X509V3_CTX context;
-    X509V3_set_ctx(&context, issuer, made.get(), nullptr, nullptr, 0);
-    const auto extend = [&](int id, const std::string& value) {
-      X509_EXTENSION* const extension = X509V3_EXT_conf_nid(nullptr, &context, id, value.c_str());
-      X509_add_ext(made.get(), extension, -1);
-      X509_EXTENSION_free(extension);
-    };
-    extend(NID_basic_constraints, root_ == nullptr ? "critical,CA:TRUE" : "CA:FALSE");
-    if (!alternative.empty()) extend(NID_subject_alt_name, alternative);
-    X509_sign(made.get(), key_.get(), EVP_sha256());
-    return made;
-  }
-  static void Write(const std::string& file, const std::function<void(BIO*)>& write) {
-    const Owned<BIO> out(BIO_new_file(file.c_str(), "w"), BIO_free_all);
-    write(out.get());
-  }
-
-  const std::string name_;
-  std::string folder_;
-  Owned<EVP_PKEY> key_;
-  Owned<X509> root_{nullptr, X509_free};
-  int serial_ = 1;
-};
 
 // OpenSSL's client, at the other end of a socket pair.
 class Client {
@@ -303,7 +209,7 @@ TEST_F(TlsTest, ClientCertificates) {
     EXPECT_THAT(Talk(optional, &wrong_but_optional), HasSubstr("certificate verify failed"));
     Client late(version);
     late.Show(expired);
-    EXPECT_THAT(Talk(required, &late), HasSubstr("certificate verify failed"));
+    EXPECT_THAT(Talk(required, &late), HasSubstr("certificate has expired"));
   }
 }
 
@@ -318,7 +224,7 @@ TEST_F(TlsTest, RevokedCertificates) {
   EXPECT_EQ(Talk(context, &one), "");
   Client two;
   two.Show(bad);
-  EXPECT_THAT(Talk(context, &two), HasSubstr("certificate verify failed"));
+  EXPECT_THAT(Talk(context, &two), HasSubstr("certificate verify failed: certificate revoked"));
   options.crl_file = authority_.RevocationList(0, -60);
   Client three;
   three.Show(good);
@@ -368,7 +274,7 @@ TEST_F(TlsTest, GarbageIsNamedAndHurtsNobodyElse) {
     char buffer[100];
     const IoResult got = transport_->Read(buffer, sizeof buffer);
     EXPECT_EQ(got.status, IoStatus::kError);
-    EXPECT_THAT(std::string(transport_->failure()), HasSubstr("tls: "));
+    EXPECT_EQ(transport_->failure(), "tls: plain text on a TLS port");
     EXPECT_EQ(transport_->Read(buffer, sizeof buffer).status, IoStatus::kError);
     EXPECT_EQ(ERR_peek_error(), 0u) << "left in the thread's queue";
     Client client;
@@ -381,18 +287,93 @@ TEST_F(TlsTest, GarbageIsNamedAndHurtsNobodyElse) {
   EXPECT_EQ(transport_->Read(buffer, sizeof buffer).status, IoStatus::kClosed);
 }
 
+// What the descriptor refuses is kept once, said to be waiting, and not mixed with what comes next.
+TEST_F(TlsTest, RefusedRecordsAreTakenAndFlushed) {
+  const auto context = Load(Server());
+  Client client;
+  ASSERT_EQ(Talk(context, &client), "");
+  const int small = 4096;
+  setsockopt(server_fd_.get(), SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
+  std::string sent;
+  const auto write = [&](char filling, size_t size) {
+    const std::string text(size, filling);
+    const iovec part{const_cast<char*>(text.data()), text.size()};
+    const IoResult put = transport_->Write(&part, 1);
+    if (put.status == IoStatus::kOk) sent.append(text, 0, put.bytes);
+    return put.status;
+  };
+  for (int i = 0; i < 100 && !transport_->wants_write(); ++i)
+    ASSERT_EQ(write('a', 16'000), IoStatus::kOk);
+  ASSERT_TRUE(transport_->wants_write());
+  EXPECT_EQ(transport_->Flush().status, IoStatus::kWouldBlock);
+  EXPECT_EQ(write('b', 3), IoStatus::kWouldBlock);
+  char ping[10];
+  EXPECT_EQ(transport_->Read(ping, sizeof ping).status, IoStatus::kWouldBlock);
+  EXPECT_TRUE(transport_->wants_write()) << "a read forgets what waits";
+  std::string heard;
+  bool said = false;
+  for (int i = 0; i < 1000 && (!said || heard.size() < sent.size()); ++i) {
+    ERR_clear_error();
+    char buffer[20'000];
+    const int got = SSL_read(client.ssl, buffer, sizeof buffer);
+    if (got > 0) heard.append(buffer, static_cast<size_t>(got));
+    const IoStatus flushed = transport_->Flush().status;
+    ASSERT_NE(flushed, IoStatus::kError) << transport_->failure();
+    if (flushed == IoStatus::kOk && !said) said = write('c', 1) == IoStatus::kOk;
+  }
+  EXPECT_TRUE(heard == sent);
+  EXPECT_EQ(heard.back(), 'c');
+  EXPECT_FALSE(transport_->wants_write());
+}
+
+// A handshake and a word that come one byte at a time.
+TEST_F(TlsTest, OneByteAtATime) {
+  const auto context = Load(Server());
+  for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+    Pair();
+    Client client(version);
+    client.Connect(client_fd_.get());
+    BIO* const in = BIO_new(BIO_s_mem());
+    BIO* const out = BIO_new(BIO_s_mem());
+    BIO_set_mem_eof_return(in, -1);
+    SSL_set_bio(client.ssl, in, out);
+    transport_ = MakeTlsTransport(context, nullptr, server_fd_.get());
+    std::string heard;
+    bool said = false;
+    for (int i = 0; i < 100'000 && heard.size() < 5; ++i) {
+      ERR_clear_error();
+      if (SSL_do_handshake(client.ssl) == 1 && !said) said = SSL_write(client.ssl, "hello", 5) == 5;
+      char byte;
+      if (BIO_read(out, &byte, 1) == 1) {
+        ASSERT_EQ(send(client_fd_.get(), &byte, 1, 0), 1);
+      }
+      char buffer[10];
+      const IoResult got = transport_->Read(buffer, sizeof buffer);
+      ASSERT_NE(got.status, IoStatus::kError) << transport_->failure();
+      if (got.status == IoStatus::kOk) heard.append(buffer, got.bytes);
+      if (recv(client_fd_.get(), &byte, 1, 0) == 1) BIO_write(in, &byte, 1);
+    }
+    EXPECT_EQ(heard, "hello");
+    EXPECT_FALSE(transport_->has_input());
+  }
+}
+
 // Both ways at once, through buffers that hold next to nothing, cut anywhere.
 TEST_F(TlsTest, ManyBytesThroughASmallPipe) {
   const auto context = Load(Server());
-  for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+  for (const auto& [version, fragment] : {std::pair<int, uint8_t>{TLS1_2_VERSION, 0},
+                                          {TLS1_3_VERSION, 0},
+                                          {TLS1_3_VERSION, TLSEXT_max_fragment_length_512}}) {
     std::mt19937 random(5);
     std::string down(2'000'000, '\0');
     for (char& c : down)
       c = static_cast<char>(random());
-    const std::string up(down.rbegin(), down.rend());
+    // Small records are a matter of what we write.
+    const std::string up(down.rbegin(), fragment == 0 ? down.rend() : down.rbegin() + 100);
     std::string got_down;
     std::string got_up;
     Client client(version);
+    if (fragment != 0) SSL_CTX_set_tlsext_max_fragment_length(client.ctx(), fragment);
     Pair(4096);
     client.Connect(client_fd_.get());
     transport_ = MakeTlsTransport(context, nullptr, server_fd_.get());
@@ -417,8 +398,8 @@ TEST_F(TlsTest, ManyBytesThroughASmallPipe) {
         ASSERT_NE(transport_->Flush().status, IoStatus::kError);
       }
       if (down_at < down.size()) {
-        // Never less than before: a queue only grows at its end.
-        const size_t rest = down.size() - down_at;
+        // Less than before, or more: what was taken is not wanted again.
+        const size_t rest = std::min<size_t>(down.size() - down_at, 1 + random() % 40'000);
         const size_t half = rest / 2;
         const iovec parts[] = {{down.data() + down_at, half},
                                {down.data() + down_at + half, rest - half}};
@@ -429,6 +410,7 @@ TEST_F(TlsTest, ManyBytesThroughASmallPipe) {
     }
     EXPECT_TRUE(got_down == down);
     EXPECT_TRUE(got_up == up);
+    EXPECT_FALSE(transport_->wants_write());
     transport_->Shutdown();
     int last = 0;
     for (int i = 0;
@@ -460,9 +442,17 @@ TEST_F(TlsTest, WrongFilesAreNamed) {
   EXPECT_THAT(ErrorOf(options), HasSubstr("ciphers: 'NONSENSE'"));
   options.ciphers = "AES128-SHA";
   EXPECT_THAT(ErrorOf(options), HasSubstr("is not an AEAD cipher"));
+  options.ciphers = "AES128-GCM-SHA256";
+  EXPECT_THAT(ErrorOf(options), HasSubstr("has no forward secrecy"));
   options = Mutual(TlsOptions::ClientCertificates::kRequired);
   options.crl_file = good.cert_file;
   EXPECT_THAT(ErrorOf(options), HasSubstr("not a PEM revocation list"));
+  Authority stranger("stranger");
+  options.crl_file = stranger.RevocationList(0);
+  EXPECT_THAT(ErrorOf(options), HasSubstr("list 1 is not signed by an authority of"));
+  Authority namesake("good", "_namesake");
+  options.crl_file = namesake.RevocationList(0);
+  EXPECT_THAT(ErrorOf(options), HasSubstr("list 1 is not signed by an authority of"));
   options.client_ca_file = "/nonexistent.pem";
   EXPECT_THAT(ErrorOf(options), HasSubstr("/nonexistent.pem"));
 }

@@ -85,7 +85,9 @@ void Node::Start() {
     options.id = id;
     options.count = options_.shards;
     options.limits = options_.limits;
-    options.listeners = {ListenerInfo{"test", true, UINT32_MAX}};
+    options.listeners = {ListenerInfo{"test", true}};
+    options.listeners[0].publish_rate = options_.publish_rate;
+    options.listeners[0].publish_bytes = options_.publish_bytes;
     Ports ports;
     ports.store = stores_[id].get();
     ports.retained = &retained_;

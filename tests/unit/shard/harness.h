@@ -21,6 +21,8 @@ namespace skein::shard {
 struct NodeOptions {
   ShardId shards = 1;
   Limits limits;
+  uint32_t publish_rate = 0;  // of its listener
+  uint64_t publish_bytes = 0;
 };
 
 // Answers as the script in user name and data says.
