@@ -54,6 +54,9 @@ absl::Status Broker::Start() {
 void Broker::SetRules(const std::shared_ptr<const auth::AccessRules>& rules) {
   for (auto& shard : shared_.shards)
     shard->SetRules(rules);
+  if (threads_.empty()) return;  // they begin with them
+  for (auto& shard : shared_.shards)
+    shard->AwaitRules();
 }
 
 void Broker::Stop() {

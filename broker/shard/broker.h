@@ -51,7 +51,7 @@ class Broker {
   absl::Status Start();
   void Stop();
 
-  // Other access rules, any thread.
+  // Other access rules; they hold on every shard on return. The thread that starts and stops.
   void SetRules(const std::shared_ptr<const auth::AccessRules>& rules);
 
   // The bound listeners with their actual ports, after Start().

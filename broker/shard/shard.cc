@@ -55,6 +55,7 @@ void Shard::SetRules(std::shared_ptr<const auth::AccessRules> rules) {
     MutexLock lock(auth_mutex_);
     new_rules_ = std::move(rules);
     has_new_rules_ = true;
+    rules_waiting_.store(true);
   }
   loop_->Wake();
 }
@@ -338,6 +339,8 @@ void Shard::TakeAuthAnswers() {
     if (has_new_rules_) {
       has_new_rules_ = false;
       core_->SetRules(std::move(new_rules_));
+      rules_waiting_.store(false);
+      rules_waiting_.notify_all();
     }
   }
   for (AuthAnswerEntry& answer : answers)

@@ -83,6 +83,8 @@ class Shard {
 
   // Any thread: other access rules, from the shard's next turn on.
   void SetRules(std::shared_ptr<const auth::AccessRules> rules);
+  // Until the running shard has taken over what SetRules() gave it last.
+  void AwaitRules() { rules_waiting_.wait(true); }
 
  private:
   struct AuthAnswerEntry {
@@ -144,6 +146,7 @@ class Shard {
   std::vector<std::unique_ptr<net::Transport>> transports_;  // by slot; plain TCP has none
   std::vector<SlotAndGeneration> read_again_;
   std::atomic<bool> stop_{false};
+  std::atomic<bool> rules_waiting_{false};
   bool more_work_ = false;
   bool listening_ = false;
   TimeMs listen_again_at_ = kNever;  // after running out of descriptors

@@ -98,7 +98,8 @@ bool Reloader::FilesChanged() {
   return quiet && seen_ != known_;
 }
 
-bool Reloader::Reload(std::string_view why, Security* security) {
+bool Reloader::Reload(std::string_view why, Security* security,
+                      const std::function<void()>& apply) {
   config::Problems problems;
   refused_ = config::Load(sources_, &problems);
   // Before anything is read: what changes from here on is read again.
@@ -119,6 +120,7 @@ bool Reloader::Reload(std::string_view why, Security* security) {
     return false;
   }
   running_ = refused_;
+  apply();
   log_.set_level(running_.log_level);
   for (const std::string& warning : problems.warnings)
     log_.Log(LogLevel::kWarn, "config.warning", {{"text", warning}});

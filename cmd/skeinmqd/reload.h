@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -28,8 +29,8 @@ class Reloader {
   // Before Security::Load(): what changes from then on is seen.
   Reloader(const config::Options& options, Logger* log);
 
-  // True: something may have changed for the broker too (access rules).
-  bool Reload(std::string_view why, Security* security);
+  // apply: takes over what Security cannot (access rules); called before the log says "reloaded".
+  bool Reload(std::string_view why, Security* security, const std::function<void()>& apply);
 
   // To be called about once a second. True: files have changed and have been quiet since the last
   // call. Symbolic links are followed, so a ConfigMap or Secret that is swapped counts.

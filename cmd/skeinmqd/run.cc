@@ -54,8 +54,8 @@ int WaitForStop(const sigset_t& signals, bool watch, skein::Reloader* reloader,
     if (signal_number > 0 && !asked) return signal_number;
     const bool changed = watch && reloader->FilesChanged();
     if (!asked && !changed) continue;
-    if (reloader->Reload(asked ? "SIGHUP" : "files changed", security))
-      broker->SetRules(security->rules());
+    reloader->Reload(asked ? "SIGHUP" : "files changed", security,
+                     [&] { broker->SetRules(security->rules()); });
   }
 }
 
