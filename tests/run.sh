@@ -166,9 +166,9 @@ case $mode in
     # Hostile bytes and restarts for memory errors; several shards and the disk's threads for races.
     test_units asan-ubsan -LE tidy
     test_conformance asan-ubsan
-    test_integration asan-ubsan -m "not slow" -k "bad or persistence or data_directory or process or crash"
+    test_integration asan-ubsan -m "not slow" -k "bad or persistence or data_directory or process or crash or access or listeners"
     test_units tsan -LE tidy
-    test_integration tsan -m "not slow" -k "shards or persistence or cross or crash"
+    test_integration tsan -m "not slow" -k "shards or persistence or cross or crash or access"
     ;;
   all)
     step "clients" - "$root/tests/integration/setup_clients.sh" "$root/build"
