@@ -151,7 +151,9 @@ constexpr ListenerField kFields[] = {
     {"client_certificates", "required with client_ca_file, else none", "none, optional or required",
      "Whether clients show a certificate.", SetClientCertificates},
     {"crl_file", "empty", kFile,
-     "PEM: revoked client certificates. When it is overdue nobody with a certificate gets in.",
+     "PEM: revoked client certificates, signed by an authority of client_ca_file. When it is "
+     "overdue "
+     "nobody with a certificate of that authority gets in.",
      SetText<&Listener::crl_file>},
     {"tls_min_version", "1.2", "1.2 or 1.3", "Oldest TLS.", SetMinVersion},
     {"ciphers", "ECDHE with an AEAD", "OpenSSL's notation",
