@@ -1,5 +1,26 @@
 # The three ways a folder declares a target.
 
+# With SKEIN_PRECOMPILE the common headers are compiled once for libraries and once, with GoogleTest, for tests.
+if(SKEIN_PRECOMPILE)
+  file(WRITE "${PROJECT_BINARY_DIR}/precompiled.cc" "")
+  foreach(kind library test)
+    add_library(skein_pch_${kind} STATIC "${PROJECT_BINARY_DIR}/precompiled.cc")
+    target_link_libraries(skein_pch_${kind} PRIVATE skein_flags absl::flat_hash_map absl::statusor absl::strings
+      absl::str_format)
+    target_precompile_headers(skein_pch_${kind} PRIVATE "${PROJECT_SOURCE_DIR}/.cmake/precompiled.h")
+  endforeach()
+  if(SKEIN_TESTS)
+    target_link_libraries(skein_pch_test PRIVATE GTest::gmock)
+    target_precompile_headers(skein_pch_test PRIVATE <gmock/gmock.h> <gtest/gtest.h>)
+  endif()
+endif()
+
+function(skein_precompile target kind)
+  if(SKEIN_PRECOMPILE)
+    target_precompile_headers(${target} REUSE_FROM skein_pch_${kind})
+  endif()
+endfunction()
+
 # skein_library(name [SOURCES a.cc ...] [DEPS lib ...] [PUBLIC_DEPS lib ...])
 #
 # Static library `skein_<name>`, alias `skein::<name>`. The include root is the repository's root. DEPS are used by the .cc files
@@ -14,6 +35,7 @@ function(skein_library name)
     add_library(${target} STATIC ${ARG_SOURCES})
     target_link_libraries(${target} PUBLIC ${ARG_PUBLIC_DEPS} PRIVATE skein_flags ${ARG_DEPS})
     target_include_directories(${target} PUBLIC "${PROJECT_SOURCE_DIR}")
+    skein_precompile(${target} library)
   else()
     add_library(${target} INTERFACE)
     target_link_libraries(${target} INTERFACE ${ARG_PUBLIC_DEPS} ${ARG_DEPS})
@@ -32,6 +54,7 @@ function(skein_test name)
   endif()
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE skein_flags ${ARG_DEPS} GTest::gmock_main)
+  skein_precompile(${name} test)
   gtest_discover_tests(${name}
     DISCOVERY_MODE PRE_TEST
     PROPERTIES LABELS unit TIMEOUT 120)

@@ -15,6 +15,10 @@ set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g")
 find_program(SKEIN_CCACHE ccache)
 if(SKEIN_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_CXX_COMPILER_LAUNCHER "${SKEIN_CCACHE}")
+  if(SKEIN_PRECOMPILE)
+    set(CMAKE_CXX_COMPILER_LAUNCHER
+      "${CMAKE_COMMAND}" -E env CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime "${SKEIN_CCACHE}")
+  endif()
 endif()
 
 add_library(skein_flags INTERFACE)
@@ -26,6 +30,14 @@ if(SKEIN_WERROR)
 endif()
 if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
   target_compile_options(skein_flags INTERFACE -Wthread-safety)
+endif()
+
+if(SKEIN_PRECOMPILE) # what ccache needs to see through a precompiled header
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    add_compile_options(-fpch-preprocess)
+  else()
+    add_compile_options("SHELL:-Xclang -fno-pch-timestamp")
+  endif()
 endif()
 
 # Sanitizers go on everything that is compiled here, tests included.
