@@ -91,6 +91,10 @@ class Walk : public std::enable_shared_from_this<Walk> {
       return Decision::Deny(ReasonCode::kClientIdentifierNotValid,
                             "the client id is not the user name");
     }
+    if (options_->bans != nullptr && !request_.get().again) {
+      if (const char* why = options_->bans->NoteConnect(id))
+        return Decision::Deny(ReasonCode::kBanned, why);
+    }
     return decision;
   }
 
@@ -155,6 +159,10 @@ Decision Chain::Begin(const ConnectRequest& request, const Done& done,
   {
     MutexLock lock(mutex_);
     options = options_;
+  }
+  if (options->admit && !request.again) {
+    if (const char* why = options->admit(request.listener, request.address))
+      return Decision::Deny(mqtt::ReasonCode::kConnectionRateExceeded, why);
   }
   if (options->bans != nullptr) {
     const char* why =

@@ -9,6 +9,7 @@
 // never answers is closed by Limits::connect_timeout_ms.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -24,15 +25,24 @@ namespace skein::auth {
 class BanList {
  public:
   virtual ~BanList() = default;
+  // False: nobody is banned, so nobody need be asked about.
+  virtual bool Anybody() const = 0;
   // Null: not banned. Otherwise why, static storage.
   virtual const char* Find(std::string_view client_id, std::string_view user_name,
                            std::string_view address) const = 0;
+  // A client that may come in does. Not null: it has done so too often and may not.
+  virtual const char* NoteConnect(std::string_view client_id) = 0;
 };
+
+// Asked at each CONNECT about the address, which is that of a load balancer's client if there is
+// one. Null: may connect; else why not, static storage. Any thread.
+using AdmitSource = std::function<const char*(std::string_view listener, std::string_view address)>;
 
 struct ChainOptions {
   // By listener name; a listener that is not here has none.
   std::map<std::string, std::vector<std::shared_ptr<Authenticator>>, std::less<>> listeners;
-  std::shared_ptr<const BanList> bans;  // null: nobody
+  std::shared_ptr<BanList> bans;        // null: nobody
+  AdmitSource admit;                    // empty: everybody
   bool user_name_is_client_id = false;  // a proven user name must be the client id
 };
 

@@ -175,34 +175,4 @@ std::unique_ptr<Transport> MakeProxyTransport(int fd) {
   return std::make_unique<ProxyTransport>(fd);
 }
 
-std::optional<AddressRange> AddressRange::Parse(std::string_view text) {
-  AddressRange range;
-  const size_t slash = text.find('/');
-  const std::string address(text.substr(0, slash));
-  const bool ipv4 = address.find(':') == address.npos;
-  if (address.find('\0') != address.npos) return std::nullopt;
-  if (ipv4) {
-    range.bytes_[10] = range.bytes_[11] = 0xff;
-    if (inet_pton(AF_INET, address.c_str(), &range.bytes_[12]) != 1) return std::nullopt;
-  } else if (inet_pton(AF_INET6, address.c_str(), range.bytes_.data()) != 1) {
-    return std::nullopt;
-  }
-  if (slash == text.npos) return range;
-  const std::string bits(text.substr(slash + 1));
-  if (bits.empty() || bits.size() > 3 || !ParseNumber(bits, &range.bits_) || range.bits_ < 0 ||
-      range.bits_ > (ipv4 ? 32 : 128))
-    return std::nullopt;
-  if (ipv4) range.bits_ += 96;
-  return range;
-}
-
-bool AddressRange::Contains(const PeerAddress& address) const {
-  if (!address.known()) return false;
-  const std::array<uint8_t, 16> other = address.bytes();
-  const size_t whole = static_cast<size_t>(bits_) / 8;
-  if (std::memcmp(bytes_.data(), other.data(), whole) != 0) return false;
-  const int rest = bits_ % 8;
-  return rest == 0 || (bytes_[whole] >> (8 - rest)) == (other[whole] >> (8 - rest));
-}
-
 }  // namespace skein::net

@@ -2,12 +2,11 @@
 // specification).
 //
 // Purpose: reads the header that comes before everything else, and is transparent afterwards.
-// Only for listeners whose peers are all known load balancers: see AddressRange. Thread: the parser
+// Only for listeners whose peers are all known load balancers. Thread: the parser
 // is pure; the transport is its connection's. Limits: 107 bytes (v1), 16 + 4096 bytes (v2). Errors:
 // anything but a header ends the connection.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -29,16 +28,5 @@ struct ProxyHeader {
 ProxyHeader ParseProxyHeader(std::string_view head);
 
 std::unique_ptr<Transport> MakeProxyTransport(int fd);
-
-// "192.0.2.0/24", "2001:db8::/32", "192.0.2.7".
-class AddressRange {
- public:
-  static std::optional<AddressRange> Parse(std::string_view text);
-  bool Contains(const PeerAddress& address) const;
-
- private:
-  std::array<uint8_t, 16> bytes_{};
-  int bits_ = 128;
-};
 
 }  // namespace skein::net

@@ -39,10 +39,22 @@ bool Access::Recheck() {
   if (!rechecking_) return false;
   const size_t end = std::min<size_t>(state_.sessions.slots(), recheck_next_ + kRecheckSlice);
   for (; recheck_next_ < end; ++recheck_next_) {
-    if (Session* session = state_.sessions.At(recheck_next_)) Judge(*session);
+    if (Session* session = state_.sessions.At(recheck_next_)) {
+      Judge(*session);
+      CheckBan(*session);
+    }
   }
   rechecking_ = end < state_.sessions.slots();
   return rechecking_;
+}
+
+void Access::CheckBan(const Session& session) {
+  if (state_.ports.bans == nullptr || !state_.ports.bans->Anybody() || !session.connected()) return;
+  const Connection& connection = state_.connections[session.connection];
+  const std::string address = state_.ports.peer(connection).address;
+  if (state_.ports.bans->Find(session.client_id(), Of(session).user_name, address) == nullptr)
+    return;
+  banned_.push_back({connection.slot, connection.generation});
 }
 
 void Access::Judge(Session& session) {

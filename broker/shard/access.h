@@ -13,6 +13,8 @@
 
 #include <memory>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "broker/auth/access_rules.h"
 #include "broker/shard/state.h"
@@ -30,6 +32,8 @@ class Access {
   void SetRules(std::shared_ptr<const auth::AccessRules> rules);
   // Looks at the subscriptions of some sessions again. True if there are more.
   bool Recheck();
+  // The bans may have changed: connected clients are asked about as well.
+  std::vector<SlotAndGeneration> TakeBanned() { return std::exchange(banned_, {}); }
 
   // The session changed hands or rules: may it still have what it subscribed to?
   void Judge(session::Session& session);
@@ -68,12 +72,14 @@ class Access {
   bool CheckPublish(const auth::Principal& client, uint8_t actions, std::string_view topic,
                     std::string_view event, const Connection* connection);
   bool MayReceiveEach(const session::Session& session, std::string_view topic) const;
+  void CheckBan(const session::Session& session);
   // The session's principal, or one made of what is known.
   const auth::Principal& Of(const session::Session& session) const;
 
   ShardState& state_;
   SessionSlot recheck_next_ = 0;
   bool rechecking_ = false;
+  std::vector<SlotAndGeneration> banned_;  // found by Recheck()
   TimeMs audit_second_ = 0;
   uint32_t audited_ = 0;
   uint64_t unlogged_ = 0;

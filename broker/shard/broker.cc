@@ -40,6 +40,7 @@ absl::Status Broker::Start() {
     ports.store = stores_.back().get();
     ports.retained = ports_.retained;
     ports.authenticator = ports_.authenticator;
+    ports.bans = ports_.bans;
     ports.log = ports_.log;
     ports.random = ports_.random;
     shared_.shards.push_back(

@@ -36,6 +36,7 @@ struct BrokerPorts {
       make_store;
   RetainedStore* retained = nullptr;
   auth::Authenticator* authenticator = nullptr;
+  const auth::BanList* bans = nullptr;             // null: nobody is banned
   Gatekeeper* gatekeeper = nullptr;                // null: everybody may knock
   std::shared_ptr<const auth::AccessRules> rules;  // null: everything is allowed
   Logger* log = nullptr;

@@ -53,7 +53,9 @@ struct AllowedPublish {
 struct PublishRates {
   Rate messages;
   Rate bytes;
+  TimeMs over_since = 0;  // since when it has been over without a rest; 0: it is not
   TimeMs ready_at() const { return std::max(messages.ready_at(), bytes.ready_at()); }
+  TimeMs even_at() const { return std::max(messages.even_at(), bytes.even_at()); }
 };
 
 struct Connection {

@@ -105,7 +105,11 @@ size_t Core::Process(Connection& connection, std::string_view bytes) {
     state_.stats.packets_in[static_cast<size_t>(next.frame.type)].Add();
     HandleFrame(connection, next.frame, rest);
     if (!connection.open()) break;
-    if (next.frame.type == PacketType::kPublish) CountRates(connection, next.frame.size);
+    if (next.frame.type == PacketType::kPublish && !CountRates(connection, next.frame.size)) {
+      lifecycle_.Close(connection, mqtt::ReasonCode::kMessageRateTooHigh,
+                       "over the listener's publish_rate for longer than publish_patience");
+      break;
+    }
     done += next.frame.size;
   }
   return done;
@@ -124,21 +128,38 @@ void Core::HandleFrame(Connection& connection, const mqtt::Frame& frame, std::st
   }
 }
 
-void Core::CountRates(Connection& connection, size_t bytes) {
+bool Core::CountRates(Connection& connection, size_t bytes) {
   const ListenerInfo& listener = state_.options.listeners[connection.listener];
-  if (listener.publish_rate == 0 && listener.publish_bytes == 0) return;
+  if (listener.total != nullptr) {
+    if (listener.total_publish_rate > 0)
+      listener.total->messages.Take(1, listener.total_publish_rate, state_.now);
+    if (listener.total_publish_bytes > 0)
+      listener.total->bytes.Take(bytes, listener.total_publish_bytes, state_.now);
+    if (listener.total->ready_at() > state_.now) state_.stats.publish_rate_limited.Add();
+  }
+  if (listener.publish_rate == 0 && listener.publish_bytes == 0) return true;
   if (connection.rates == nullptr) connection.rates = std::make_unique<PublishRates>();
-  if (listener.publish_rate > 0)
-    connection.rates->messages.Take(1, listener.publish_rate, state_.now);
-  if (listener.publish_bytes > 0)
-    connection.rates->bytes.Take(bytes, listener.publish_bytes, state_.now);
-  if (connection.rates->ready_at() > state_.now) state_.stats.publish_rate_limited.Add();
+  PublishRates& rates = *connection.rates;
+  if (rates.even_at() <= state_.now) rates.over_since = 0;
+  if (listener.publish_rate > 0) rates.messages.Take(1, listener.publish_rate, state_.now);
+  if (listener.publish_bytes > 0) rates.bytes.Take(bytes, listener.publish_bytes, state_.now);
+  if (rates.ready_at() <= state_.now) return true;
+  state_.stats.publish_rate_limited.Add();
+  if (rates.over_since == 0) rates.over_since = state_.now;
+  return listener.publish_patience_ms == 0 ||
+         state_.now - rates.over_since < listener.publish_patience_ms;
+}
+
+TimeMs Core::PublishReadyAt(const Connection& connection) const {
+  const ListenerInfo& listener = state_.options.listeners[connection.listener];
+  const TimeMs all = listener.total == nullptr ? 0 : listener.total->ready_at();
+  return connection.rates == nullptr ? all : std::max(all, connection.rates->ready_at());
 }
 
 bool Core::MustPause(const Connection& connection) const {
   if (connection.state == Connection::State::kAwaitConnect) return false;
   if (connection.auth != nullptr && connection.auth->pending) return true;
-  if (connection.rates != nullptr && connection.rates->ready_at() > state_.now) return true;
+  if (PublishReadyAt(connection) > state_.now) return true;
   return mail_congested_ || dispatcher_.congested() || StoreBehind() ||
          Promises::TooMany(connection) ||
          connection.out.bytes() >= 2 * size_t{state_.limits.max_output_bytes};
@@ -160,8 +181,8 @@ void Core::Pause(Connection& connection) {
 
 // No event tells that a client may publish again.
 void Core::NoteReady(const Connection& connection) {
-  if (connection.rates != nullptr && connection.rates->ready_at() > state_.now)
-    next_ready_ = std::min(next_ready_, connection.rates->ready_at());
+  const TimeMs ready = PublishReadyAt(connection);
+  if (ready > state_.now) next_ready_ = std::min(next_ready_, ready);
 }
 
 bool Core::CanResume() {
@@ -245,7 +266,16 @@ void Core::Tick() {
   more_work_ |= dispatcher_.RunJobs();
   more_work_ |= replay_.Run();
   more_work_ |= access_.Recheck();
+  CloseBanned();
   ResumePaused();
+}
+
+void Core::CloseBanned() {
+  for (const SlotAndGeneration& entry : access_.TakeBanned()) {
+    Connection* connection = state_.connections.Find(entry.slot, entry.generation);
+    if (connection != nullptr && connection->open())
+      lifecycle_.Close(*connection, mqtt::ReasonCode::kAdministrativeAction, "banned");
+  }
 }
 
 void Core::Commit() {

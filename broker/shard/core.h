@@ -99,7 +99,12 @@ class Core {
   void ProcessKept(Connection& connection);
   bool MustPause(const Connection& connection) const;
   bool StoreBehind() const;
-  void CountRates(Connection& connection, size_t bytes);
+  // False: the client has been over its rate for too long.
+  bool CountRates(Connection& connection, size_t bytes);
+  // When the next packet may be taken, as far as rates say.
+  TimeMs PublishReadyAt(const Connection& connection) const;
+  // Clients that came in before they were banned.
+  void CloseBanned();
   void NoteReady(const Connection& connection);
   void Pause(Connection& connection);
   // Output was written or replies left: somebody who was paused may go on.

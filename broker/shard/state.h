@@ -6,17 +6,21 @@
 // socket, a clock or another thread. Thread: confined to the shard.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "broker/auth/access_rules.h"
 #include "broker/auth/authenticator.h"
+#include "broker/auth/chain.h"
 #include "broker/auth/principal.h"
 #include "broker/base/limits.h"
 #include "broker/base/log.h"
+#include "broker/base/rate.h"
 #include "broker/base/stats.h"
 #include "broker/base/timer_wheel.h"
 #include "broker/mqtt/out_queue.h"
@@ -38,6 +42,18 @@ struct ListenerInfo {
   // PUBLISH of one client a second; more are read later. 0: no limit.
   uint32_t publish_rate = 0;
   uint64_t publish_bytes = 0;
+  // A client that has been over these for so long without a rest gets DISCONNECT 0x96; 0: never.
+  TimeMs publish_patience_ms = 0;
+  // PUBLISH of all clients of the listener a second. 0: no limit.
+  uint32_t total_publish_rate = 0;
+  uint64_t total_publish_bytes = 0;
+  // What they share; set when there is a limit.
+  struct Total {
+    SharedRate messages;
+    SharedRate bytes;
+    TimeMs ready_at() const { return std::max(messages.ready_at(), bytes.ready_at()); }
+  };
+  std::shared_ptr<Total> total;
 };
 
 struct ShardOptions {
@@ -63,6 +79,7 @@ struct Ports {
   session::SessionStore* store = nullptr;
   RetainedStore* retained = nullptr;
   auth::Authenticator* authenticator = nullptr;
+  const auth::BanList* bans = nullptr;  // null: nobody is banned
   Logger* log = nullptr;
   ShardStats* stats = nullptr;
   std::function<uint64_t()> random;             // unpredictable: makes client ids

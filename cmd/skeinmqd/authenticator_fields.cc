@@ -1,6 +1,8 @@
 // See authenticator_fields.h.
 #include "cmd/skeinmqd/authenticator_fields.h"
 
+#include "absl/time/time.h"
+#include "broker/base/address_range.h"
 #include "cmd/skeinmqd/record_fields.h"
 
 namespace skein::config {
@@ -62,6 +64,38 @@ constexpr AuthenticatorField kFields[] = {
      "certificate: the client id must be that name; a client without one gets it.", SetMatch},
 };
 
+Refusal SetAddress(std::string_view text, Ban* draft) {
+  draft->address = text;
+  return AddressRange::Parse(text).has_value()
+             ? std::nullopt
+             : Refusal("an address or a range of addresses, 192.0.2.0/24");
+}
+
+Refusal SetUntil(std::string_view text, Ban* draft) {
+  absl::Time time;
+  std::string error;
+  draft->until = text;
+  return absl::ParseTime(absl::RFC3339_full, {text.data(), text.size()}, &time, &error)
+             ? std::nullopt
+             : Refusal("a time, 2030-12-31T23:59:59Z");
+}
+
+template <std::string Ban::*kMember>
+Refusal SetBanText(std::string_view text, Ban* draft) {
+  draft->*kMember = text;
+  return text.empty() ? Refusal("a text") : std::nullopt;
+}
+
+constexpr BanField kBanFields[] = {
+    {"client_id", "one of three", "a text", "The client id.", SetBanText<&Ban::client_id>},
+    {"user_name", "one of three", "a text", "The user name.", SetBanText<&Ban::user_name>},
+    {"address", "one of three", "an address or a range, 192.0.2.0/24",
+     "Where the client connects from; behind a load balancer, what its PROXY header says.",
+     SetAddress},
+    {"until", "for good", "a time, 2030-12-31T23:59:59Z", "When the ban is over.", SetUntil},
+    {"note", "empty", "a text", "For people.", SetBanText<&Ban::note>},
+};
+
 using Pairs = std::vector<std::pair<std::string, std::string>>;
 
 std::string Word(bool value) {
@@ -77,6 +111,20 @@ void Add(const char* name, const std::string& value, const std::string& otherwis
 
 std::span<const AuthenticatorField> AuthenticatorFields() {
   return kFields;
+}
+
+std::span<const BanField> BanFields() {
+  return kBanFields;
+}
+
+Pairs Describe(const Ban& ban) {
+  Pairs pairs;
+  Add("client_id", ban.client_id, "", &pairs);
+  Add("user_name", ban.user_name, "", &pairs);
+  Add("address", ban.address, "", &pairs);
+  Add("until", ban.until, "", &pairs);
+  Add("note", ban.note, "", &pairs);
+  return pairs;
 }
 
 Pairs Describe(const Authenticator& authenticator) {
@@ -102,6 +150,13 @@ Pairs Describe(const Listener& listener) {
       std::to_string(plain.max_handshakes), &pairs);
   Add("publish_rate", std::to_string(listener.publish_rate), "0", &pairs);
   Add("publish_bytes", std::to_string(listener.publish_bytes), "0", &pairs);
+  Add("publish_patience", FormatNumber(listener.publish_patience, Unit::kSeconds),
+      FormatNumber(0, Unit::kSeconds), &pairs);
+  Add("total_publish_rate", std::to_string(listener.total_publish_rate), "0", &pairs);
+  Add("total_publish_bytes", std::to_string(listener.total_publish_bytes), "0", &pairs);
+  Add("connection_rate", std::to_string(listener.connection_rate), "0", &pairs);
+  Add("connection_rate_per_source", std::to_string(listener.connection_rate_per_source), "0",
+      &pairs);
   Add("proxy_from", JoinList(listener.proxy_from), "", &pairs);
   Add("cert_file", JoinList(listener.cert_files), "", &pairs);
   Add("key_file", JoinList(listener.key_files), "", &pairs);

@@ -50,6 +50,14 @@ struct Listener {
   // PUBLISH of one client a second, and their bytes; more are read later. 0: no limit.
   uint32_t publish_rate = 0;
   uint64_t publish_bytes = 0;
+  // A client that is over these for so long without a rest is disconnected; seconds, 0: never.
+  uint32_t publish_patience = 0;
+  // The same of all clients of the listener together.
+  uint32_t total_publish_rate = 0;
+  uint64_t total_publish_bytes = 0;
+  // New connections a second, of all and of one source; more are refused. 0: no limit.
+  uint32_t connection_rate = 0;
+  uint32_t connection_rate_per_source = 0;
   // Names of authenticators, in the order in which they are asked.
   std::vector<std::string> authentication;
   // Load balancers that send a PROXY header, as addresses or ranges; empty: there is none.
@@ -94,6 +102,17 @@ struct Authenticator {
   bool operator==(const Authenticator&) const = default;
 };
 
+// Who may not connect. Exactly one of the first three is set.
+struct Ban {
+  std::string client_id;
+  std::string user_name;
+  std::string address;
+  std::string until;  // RFC 3339; empty: for good
+  std::string note;
+
+  bool operator==(const Ban&) const = default;
+};
+
 struct Config {
   std::string node_id = "skeinmq-0";
   // Empty: nothing is written to disk.
@@ -116,6 +135,11 @@ struct Config {
   bool allow_without_rules = false;
   // A proven user name must be the client id.
   bool user_name_is_client_id = false;
+  std::vector<Ban> bans;
+  // A client that connects more often than this within the window is banned for a while; 0: none.
+  uint32_t flapping_connects = 0;
+  uint32_t flapping_window = 60;  // seconds
+  uint32_t flapping_ban = 300;    // seconds
   uint16_t worker_threads = 2;
   uint32_t worker_queue = 1'000;
   // Look at the files for changes.

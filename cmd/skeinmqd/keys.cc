@@ -65,8 +65,16 @@ constexpr Key kKeys[] = {
         "authorization.allow_without_rules", &Config::allow_without_rules,
         "Whether clients may do everything when authentication is configured and there is no file "
         "with rules. Else they may do nothing."),
+    Other("bans", &Config::bans, "Who may not connect, see below."),
     Other("security.user_name_is_client_id", &Config::user_name_is_client_id,
           "A client whose user name is proven must have it as its client id. Else: CONNACK 0x85."),
+    Number("security.flapping_connects", &Config::flapping_connects, Unit::kCount, {0, 1'000'000},
+           "A client id that connects more often than this within security.flapping_window is "
+           "banned for security.flapping_ban. 0: none is."),
+    Number("security.flapping_window", &Config::flapping_window, Unit::kSeconds, {1, 86'400},
+           "See security.flapping_connects."),
+    Number("security.flapping_ban", &Config::flapping_ban, Unit::kSeconds, {1, 31'536'000},
+           "See security.flapping_connects."),
     Number("security.worker_threads", &Config::worker_threads, Unit::kCount, {1, 256},
            "Threads that hash passwords."),
     Number("security.worker_queue", &Config::worker_queue, Unit::kCount, {1, 1'000'000},
@@ -215,7 +223,8 @@ struct Setter {
     return true;
   }
   // Only a file has room for these.
-  bool operator()(std::vector<Authenticator> Config::*member) const {
+  template <typename Record>
+  bool operator()(std::vector<Record> Config::*member) const {
     if (text.empty()) (config->*member).clear();
     return text.empty();
   }
@@ -268,6 +277,12 @@ struct Getter {
       text += (text.empty() ? "" : ",") + each.name;
     return text;
   }
+  std::string operator()(std::vector<Ban> Config::*m) const {
+    std::string text;
+    for (const Ban& each : config.*m)
+      text += (text.empty() ? "" : ",") + each.client_id + each.user_name + each.address;
+    return text;
+  }
   std::string operator()(bool Config::*m) const { return config.*m ? "true" : "false"; }
   std::string operator()(uint16_t Config::*m) const { return FormatNumber(config.*m, key.unit); }
   std::string operator()(uint32_t Config::*m) const { return FormatNumber(config.*m, key.unit); }
@@ -294,7 +309,8 @@ struct Describer {
   std::string operator()(std::vector<Listener> Config::*) const {
     return "listeners as tcp://HOST:PORT, tls://, ws:// or wss://";
   }
-  std::string operator()(std::vector<Authenticator> Config::*) const {
+  template <typename Record>
+  std::string operator()(std::vector<Record> Config::*) const {
     return "a list of maps, in a file";
   }
   std::string operator()(bool Config::*) const { return "true or false"; }

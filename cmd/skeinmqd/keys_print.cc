@@ -26,6 +26,8 @@ void EmitValue(YAML::Emitter& out, const Key& key, const Config& config) {
     EmitRecords(out, config.listeners);
   } else if (key.name == "authentication") {
     EmitRecords(out, config.authentication);
+  } else if (key.name == "bans") {
+    EmitRecords(out, config.bans);
   } else {
     out << GetKey(key, config);
   }
@@ -87,6 +89,8 @@ std::string PrintMarkdown() {
   AppendTable("listeners", ListenerFields(), &text);
   text += "\nEach entry of `authentication` is a map of these:\n\n";
   AppendTable("authentication", AuthenticatorFields(), &text);
+  text += "\nEach entry of `bans` is a map with one of the first three of these:\n\n";
+  AppendTable("bans", BanFields(), &text);
   return text;
 }
 

@@ -68,15 +68,21 @@ Refusal SetMaxHandshakes(std::string_view text, ListenerDraft* draft) {
   return ReadCount(text, Unit::kCount, kConnections, &draft->rest.max_handshakes);
 }
 
-Refusal SetPublishRate(std::string_view text, ListenerDraft* draft) {
-  return ReadCount(text, Unit::kCount, kRates, &draft->rest.publish_rate);
+template <uint32_t Listener::*kMember>
+Refusal SetRate(std::string_view text, ListenerDraft* draft) {
+  return ReadCount(text, Unit::kCount, kRates, &(draft->rest.*kMember));
 }
 
-Refusal SetPublishBytes(std::string_view text, ListenerDraft* draft) {
+template <uint64_t Listener::*kMember>
+Refusal SetBytes(std::string_view text, ListenerDraft* draft) {
   uint32_t bytes = 0;
   const Refusal refusal = ReadCount(text, Unit::kBytes, kRates, &bytes);
-  draft->rest.publish_bytes = bytes;
+  draft->rest.*kMember = bytes;
   return refusal;
+}
+
+Refusal SetPatience(std::string_view text, ListenerDraft* draft) {
+  return ReadCount(text, Unit::kSeconds, {0, 86'400}, &draft->rest.publish_patience);
 }
 
 Refusal SetClientCertificates(std::string_view text, ListenerDraft* draft) {
@@ -130,10 +136,27 @@ constexpr ListenerField kFields[] = {
     {"max_handshakes", "10000", "integer 1..4294967295",
      "Connections without an accepted CONNECT; more are closed at accept.", SetMaxHandshakes},
     {"publish_rate", "0", "integer 0..1000000000",
-     "PUBLISH of one client a second; it is read no faster. 0 is no limit.", SetPublishRate},
+     "PUBLISH of one client a second; it is read no faster. 0 is no limit.",
+     SetRate<&Listener::publish_rate>},
     {"publish_bytes", "0", "size 0..1000000000",
      "Bytes of PUBLISH of one client a second; it is read no faster. 0 is no limit.",
-     SetPublishBytes},
+     SetBytes<&Listener::publish_bytes>},
+    {"publish_patience", "0s", "duration 0s..24h",
+     "A client that has been over publish_rate or publish_bytes for so long without a rest is "
+     "disconnected with 0x96; 0 is never.",
+     SetPatience},
+    {"total_publish_rate", "0", "integer 0..1000000000",
+     "PUBLISH of all clients of the listener a second; they are read no faster. 0 is no limit.",
+     SetRate<&Listener::total_publish_rate>},
+    {"total_publish_bytes", "0", "size 0..1000000000", "The same in bytes.",
+     SetBytes<&Listener::total_publish_bytes>},
+    {"connection_rate", "0", "integer 0..1000000000",
+     "New connections a second; more are closed at accept. 0 is no limit.",
+     SetRate<&Listener::connection_rate>},
+    {"connection_rate_per_source", "0", "integer 0..1000000000",
+     "The same from one IPv4 address or one IPv6 /64. Behind a load balancer it is the client's "
+     "address that counts, and CONNACK says 0x9F. 0 is no limit.",
+     SetRate<&Listener::connection_rate_per_source>},
     {"proxy_from", "empty", "addresses and ranges, 192.0.2.0/24",
      "Load balancers. A PROXY header (version 1 or 2) is then required, and nobody else may "
      "connect.",

@@ -159,6 +159,17 @@ void CheckListeners(const Config& config, Problems* problems) {
   }
 }
 
+void CheckBans(const Config& config, Problems* problems) {
+  for (size_t i = 0; i < config.bans.size(); ++i) {
+    const Ban& ban = config.bans[i];
+    const int named =
+        int{!ban.client_id.empty()} + int{!ban.user_name.empty()} + int{!ban.address.empty()};
+    if (named != 1)
+      problems->errors.push_back("bans[" + std::to_string(i) +
+                                 "]: exactly one of client_id, user_name and address is needed");
+  }
+}
+
 void CheckAuthorization(const Config& config, Problems* problems) {
   if (config.authentication.empty() || !config.authorization_file.empty() ||
       config.allow_without_rules)
@@ -181,6 +192,7 @@ Config Load(const Sources& sources, Problems* problems) {
   ReplaceListeners(sources.listen, &config, problems);
   TellApart(&config);
   CheckAuthorization(config, problems);
+  CheckBans(config, problems);
   if (problems->errors.empty()) CheckListeners(config, problems);
   return config;
 }

@@ -16,6 +16,10 @@ using config::Config;
 using config::Listener;
 
 constexpr std::string_view kReloadable[] = {"log.level",
+                                            "bans",
+                                            "security.flapping_connects",
+                                            "security.flapping_window",
+                                            "security.flapping_ban",
                                             "listeners",
                                             "authentication",
                                             "authorization.file",
@@ -27,7 +31,9 @@ std::string Fixed(const Listener& listener) {
   return absl::StrCat(config::FormatUrl(listener), " ", listener.name, " ",
                       listener.allow_anonymous ? "anonymous" : "", " ", listener.max_connections,
                       " ", listener.max_handshakes, " ", listener.publish_rate, " ",
-                      listener.publish_bytes, " ", listener.proxy_from.empty() ? "" : "proxy");
+                      listener.publish_bytes, " ", listener.publish_patience, " ",
+                      listener.total_publish_rate, " ", listener.total_publish_bytes, " ",
+                      listener.proxy_from.empty() ? "" : "proxy");
 }
 
 std::string Join(const std::vector<std::string>& parts, const char* between) {

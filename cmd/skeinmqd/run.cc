@@ -59,6 +59,22 @@ int WaitForStop(const sigset_t& signals, bool watch, skein::Reloader* reloader,
   }
 }
 
+skein::shard::ListenerInfo InfoOf(const skein::config::Listener& listener) {
+  skein::shard::ListenerInfo info;
+  info.name = listener.name;
+  info.allow_anonymous = listener.allow_anonymous;
+  info.max_connections = listener.max_connections;
+  info.max_handshakes = listener.max_handshakes;
+  info.publish_rate = listener.publish_rate;
+  info.publish_bytes = listener.publish_bytes;
+  info.publish_patience_ms = skein::TimeMs{listener.publish_patience} * 1'000;
+  info.total_publish_rate = listener.total_publish_rate;
+  info.total_publish_bytes = listener.total_publish_bytes;
+  if (info.total_publish_rate > 0 || info.total_publish_bytes > 0)
+    info.total = std::make_shared<skein::shard::ListenerInfo::Total>();
+  return info;
+}
+
 skein::shard::BrokerOptions MakeBrokerOptions(const skein::config::Config& config,
                                               skein::Security* security) {
   skein::shard::BrokerOptions options;
@@ -69,8 +85,7 @@ skein::shard::BrokerOptions MakeBrokerOptions(const skein::config::Config& confi
     const skein::config::Listener& listener = config.listeners[i];
     skein::shard::BrokerListener made;
     made.endpoint = {listener.address.host, listener.address.port};
-    made.info = {listener.name,           listener.allow_anonymous, listener.max_connections,
-                 listener.max_handshakes, listener.publish_rate,    listener.publish_bytes};
+    made.info = InfoOf(listener);
     made.make_transport = security->TransportOf(i);
     options.listeners.push_back(std::move(made));
   }
@@ -170,6 +185,7 @@ int Run(const Options& options, const sigset_t& signals,
   skein::shard::BrokerPorts ports;
   stores.Connect(&ports);
   ports.authenticator = security.authenticator();
+  ports.bans = security.bans();
   ports.gatekeeper = &security;
   ports.rules = security.rules();
   ports.log = logger.get();

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "broker/auth/certificate_authenticator.h"
 #include "broker/auth/password_file.h"
 #include "broker/auth/scram_file.h"
@@ -34,11 +35,38 @@ net::TlsOptions TlsOptionsOf(const config::Listener& listener) {
   return options;
 }
 
+auth::Bans::Options BanOptionsOf(const config::Config& config) {
+  auth::Bans::Options options;
+  options.flapping_connects = config.flapping_connects;
+  options.flapping_window_ms = TimeMs{config.flapping_window} * 1'000;
+  options.flapping_ban_ms = TimeMs{config.flapping_ban} * 1'000;
+  return options;
+}
+
+std::vector<auth::Ban> BansOf(const config::Config& config) {
+  std::vector<auth::Ban> bans;
+  for (const config::Ban& each : config.bans) {
+    auth::Ban ban;
+    ban.kind = !each.client_id.empty()   ? auth::BanKind::kClientId
+               : !each.user_name.empty() ? auth::BanKind::kUserName
+                                         : auth::BanKind::kAddress;
+    ban.who = each.client_id + each.user_name + each.address;
+    absl::Time until;
+    std::string error;
+    if (absl::ParseTime(absl::RFC3339_full, each.until, &until, &error))
+      ban.until = absl::ToUnixMillis(until);
+    ban.note = each.note;
+    bans.push_back(std::move(ban));
+  }
+  return bans;
+}
+
 }  // namespace
 
 Security::Security(const config::Config& config)
     : workers_(config.worker_threads, config.worker_queue),
-      scram_secret_(auth::ScramFile::NewSecret()) {}
+      scram_secret_(auth::ScramFile::NewSecret()),
+      bans_(std::make_shared<auth::Bans>([this] { return clock_.Now(); })) {}
 
 Security::~Security() = default;
 
@@ -46,13 +74,15 @@ absl::StatusOr<Security::Door> Security::MakeDoor(const config::Listener& listen
                                                   const Door* previous) const {
   Door door;
   for (const std::string& text : listener.proxy_from) {
-    const auto range = net::AddressRange::Parse(text);
+    const auto range = AddressRange::Parse(text);
     if (!range.has_value()) {
       return absl::InvalidArgumentError(
           absl::StrCat("proxy_from: '", text, "' is no address or range, 192.0.2.0/24"));
     }
     door.proxy_from.push_back(*range);
   }
+  door.rates = previous == nullptr ? std::make_shared<auth::ConnectionRates>() : previous->rates;
+  door.rate_options = {listener.connection_rate, listener.connection_rate_per_source};
   if (listener.websocket()) {
     net::WebSocketOptions options;
     options.paths = listener.paths;
@@ -105,12 +135,6 @@ absl::Status Security::Load(const config::Config& config) {
     if (!made.ok()) return At("authentication '" + each.name + "'", made.status());
     known[each.name] = std::move(*made);
   }
-  auth::ChainOptions chain;
-  chain.user_name_is_client_id = config.user_name_is_client_id;
-  for (const config::Listener& listener : config.listeners) {
-    for (const std::string& name : listener.authentication)
-      chain.listeners[listener.name].push_back(known[name]);
-  }
   auth::RulesPtr rules;
   if (!config.authorization_file.empty()) {
     auto loaded = auth::LoadRules(config.authorization_file);
@@ -119,12 +143,41 @@ absl::Status Security::Load(const config::Config& config) {
   } else if (!config.authentication.empty() && !config.allow_without_rules) {
     rules = std::make_shared<const auth::AccessRules>(false);
   }
+  if (const absl::Status status = bans_->Configure(BanOptionsOf(config), BansOf(config));
+      !status.ok())
+    return At("bans", status);
   // Nothing can fail from here on.
+  auth::ChainOptions chain;
+  chain.bans = bans_;
+  chain.admit = AdmitProxied(config, doors);
+  chain.user_name_is_client_id = config.user_name_is_client_id;
+  for (const config::Listener& listener : config.listeners) {
+    for (const std::string& name : listener.authentication)
+      chain.listeners[listener.name].push_back(known[name]);
+  }
   rules_ = std::move(rules);
   chain_.Replace(std::move(chain));
   MutexLock lock(mutex_);
   doors_ = std::move(doors);
   return absl::OkStatus();
+}
+
+auth::AdmitSource Security::AdmitProxied(const config::Config& config,
+                                         const std::vector<std::shared_ptr<const Door>>& doors) {
+  std::map<std::string, std::shared_ptr<auth::ConnectionRates>, std::less<>> proxied;
+  for (size_t i = 0; i < doors.size(); ++i) {
+    doors[i]->rates->Configure(doors[i]->rate_options);
+    if (!doors[i]->proxy_from.empty() && doors[i]->rate_options.per_source > 0)
+      proxied[config.listeners[i].name] = doors[i]->rates;
+  }
+  if (proxied.empty()) return {};
+  return [this, proxied = std::move(proxied)](std::string_view listener,
+                                              std::string_view address) -> const char* {
+    const auto found = proxied.find(listener);
+    const std::optional<IpBytes> source = ParseIp(address);
+    if (found == proxied.end() || !source.has_value()) return nullptr;
+    return found->second->AdmitSource(*source, clock_.Now());
+  };
 }
 
 std::shared_ptr<const Security::Door> Security::DoorOf(size_t listener) const {
@@ -150,11 +203,15 @@ shard::MakeTransport Security::TransportOf(size_t listener) {
   };
 }
 
-const char* Security::Refuse(uint16_t listener, const net::PeerAddress& peer, TimeMs) {
+const char* Security::Refuse(uint16_t listener, const net::PeerAddress& peer, TimeMs now) {
   const std::shared_ptr<const Door> door = DoorOf(listener);
-  if (door == nullptr || door->proxy_from.empty()) return nullptr;
-  for (const net::AddressRange& range : door->proxy_from) {
-    if (range.Contains(peer)) return nullptr;
+  if (door == nullptr) return nullptr;
+  if (const char* why = door->rates->AdmitAny(now)) return why;
+  // The source of a load balancer's connection shows later, see AdmitProxied().
+  if (door->proxy_from.empty())
+    return peer.known() ? door->rates->AdmitSource(peer.bytes(), now) : nullptr;
+  for (const AddressRange& range : door->proxy_from) {
+    if (peer.known() && range.Contains(peer.bytes())) return nullptr;
   }
   return "not one of the listener's load balancers (proxy_from)";
 }

@@ -11,9 +11,13 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "broker/auth/bans.h"
 #include "broker/auth/chain.h"
+#include "broker/auth/connection_rates.h"
 #include "broker/auth/rules_file.h"
 #include "broker/auth/worker_pool.h"
+#include "broker/base/address_range.h"
+#include "broker/net/clock.h"
 #include "broker/net/proxy_header.h"
 #include "broker/net/tls_context.h"
 #include "broker/net/websocket.h"
@@ -34,6 +38,7 @@ class Security final : public shard::Gatekeeper {
   void Stop() { workers_.Stop(); }
 
   auth::Authenticator* authenticator() { return &chain_; }
+  auth::Bans* bans() { return bans_.get(); }
   // Null: no rules.
   auth::RulesPtr rules() const { return rules_; }
   // For the listener of that index. Empty: plain TCP.
@@ -49,17 +54,23 @@ class Security final : public shard::Gatekeeper {
   struct Door {
     std::shared_ptr<const net::TlsContext> tls;              // null: no TLS
     std::shared_ptr<const net::WebSocketOptions> websocket;  // null: no WebSocket
-    std::vector<net::AddressRange> proxy_from;               // empty: no PROXY header
+    std::vector<AddressRange> proxy_from;                    // empty: no PROXY header
+    std::shared_ptr<auth::ConnectionRates> rates;            // kept over reloads
+    auth::ConnectionRates::Options rate_options;
   };
   struct Loaded;
 
   absl::StatusOr<Door> MakeDoor(const config::Listener& listener, const Door* previous) const;
   absl::StatusOr<std::shared_ptr<auth::Authenticator>> MakeAuthenticator(
       const config::Authenticator& authenticator);
+  auth::AdmitSource AdmitProxied(const config::Config& config,
+                                 const std::vector<std::shared_ptr<const Door>>& doors);
   std::shared_ptr<const Door> DoorOf(size_t listener) const;
 
   auth::WorkerPool workers_;
   const std::string scram_secret_;  // for users that are not there: the same over reloads
+  const net::Clock clock_;
+  const std::shared_ptr<auth::Bans> bans_;
   auth::Chain chain_{{}};
   auth::RulesPtr rules_;
   mutable Mutex mutex_;

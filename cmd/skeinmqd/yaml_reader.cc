@@ -31,7 +31,9 @@ class Reader {
       } else if (name == "listeners") {
         ReadListeners(value);
       } else if (name == "authentication") {
-        ReadAuthentication(value);
+        ReadRecords(name, value, AuthenticatorFields(), {"name", "type"}, &config_->authentication);
+      } else if (name == "bans") {
+        ReadRecords(name, value, BanFields(), {}, &config_->bans);
       } else if (const Key* key = FindKey(name)) {
         ReadValue(*key, value);
       } else if (!IsSection(name)) {
@@ -74,21 +76,25 @@ class Reader {
     }
   }
 
-  void ReadAuthentication(const YAML::Node& list) {
+  template <typename Record>
+  void ReadRecords(const std::string& list_name, const YAML::Node& list,
+                   std::span<const RecordField<Record>> fields,
+                   std::initializer_list<const char*> needed, std::vector<Record>* records) {
+    records->clear();
     if (list.IsNull()) return;
     if (!list.IsSequence()) {
-      problems_->Refuse(At(list), "authentication", Text(list), "a list of maps");
+      problems_->Refuse(At(list), list_name, Text(list), "a list of maps");
       return;
     }
     for (size_t i = 0; i < list.size(); ++i) {
-      const std::string name = "authentication[" + std::to_string(i) + "]";
-      Authenticator authenticator;
+      const std::string name = list_name + "[" + std::to_string(i) + "]";
+      Record record;
       if (list[i].IsMap()) {
-        ReadRecord(name, list[i], AuthenticatorFields(), {"name", "type"}, &authenticator);
+        ReadRecord(name, list[i], fields, needed, &record);
       } else {
-        problems_->Refuse(At(list[i]), name, Text(list[i]), "a map with 'name' and 'type'");
+        problems_->Refuse(At(list[i]), name, Text(list[i]), "a map");
       }
-      config_->authentication.push_back(std::move(authenticator));
+      records->push_back(std::move(record));
     }
   }
 

@@ -264,3 +264,91 @@ def test_scram(tmp_path):
                 assert again.reason == 0
                 assert publish(client, "x") in (0, 0x10)
             client.close()
+
+
+def connack(broker, listener, client_id, source=None, **fields):
+    """The reason of CONNACK; None if the connection was closed without one."""
+    client = broker.client(listener, source=source)
+    try:
+        client.send(wire.connect(5, client_id, **fields))
+        packet = client.receive()
+    except OSError:
+        packet = None
+    client.close()
+    return packet and packet.reason
+
+
+@pytest.fixture
+def open_broker(tmp_path):
+    """Starts brokers whose listeners need no credentials."""
+    started = []
+
+    def start(listeners, more=""):
+        started.append(SecureBroker(tmp_path, listeners, more))
+        return started[-1]
+
+    yield start
+    for broker in started:
+        broker.running.stop()
+
+
+def test_bans_hold_for_new_and_for_connected_clients(open_broker):
+    broker = open_broker({"main": "tcp://127.0.0.1:0", "other": "tcp://127.0.0.1:0"},
+                         "bans: [{client_id: gone}, {address: 127.0.0.64/26}, {client_id: free, until: '2020-01-01T00:00:00Z'}]\n")
+    assert connack(broker, "main", "gone") == 0x8A
+    assert connack(broker, "main", "x", source="127.0.0.70") == 0x8A
+    assert connack(broker, "main", "x", source="127.0.0.130") == 0
+    assert connack(broker, "main", "free") == 0, "that ban is over"
+    stays, goes = broker.client("main").handshake("stays"), broker.client("other").handshake("goes")
+    broker.config.write_text("bans: [{client_id: goes}]\n")
+    broker.wait_log("config.reloaded")
+    goes.expect(wire.DISCONNECT, reason=0x98)
+    goes.expect_closed()
+    assert connack(broker, "main", "goes") == 0x8A
+    assert connack(broker, "main", "gone") == 0
+    stays.barrier()
+    broker.config.write_text("bans: [{client_id: stays}, {address: nowhere}]\n")
+    broker.wait_log("config.refused")
+    assert "bans[1].address" in broker.running.log()
+    stays.barrier()
+    for client in (stays, goes):
+        client.close()
+
+
+def test_flapping_clients_are_banned(open_broker):
+    broker = open_broker({"main": "tcp://127.0.0.1:0"}, "security: {flapping_connects: 5, flapping_window: 1h, flapping_ban: 1h}\n")
+    assert [connack(broker, "main", "flap") for _ in range(8)] == [0] * 5 + [0x8A] * 3
+    assert connack(broker, "main", "calm") == 0
+
+
+def test_connection_rates(open_broker):
+    broker = open_broker({"all": "tcp://127.0.0.1:0?connection_rate=2", "each": "tcp://127.0.0.1:0?connection_rate_per_source=2",
+                          "proxied": "tcp://127.0.0.1:0?connection_rate_per_source=2&proxy_from=127.0.0.1"})
+    for listener in ("all", "each"):
+        answers = [connack(broker, listener, "") for _ in range(20)]
+        assert answers[0] == 0 and None in answers, listener
+    assert connack(broker, "each", "", source="127.0.0.2") == 0, "another source has its own rate"
+    broker.wait_log("listener.refusing")
+
+    def proxied(source):
+        client = broker.client("proxied")
+        client.socket.sendall(f"PROXY TCP4 {source} 192.0.2.1 1 2\r\n".encode())
+        client.send(wire.connect(5, ""))
+        reason = client.receive().reason
+        client.close()
+        return reason
+
+    answers = [proxied("192.0.2.7") for _ in range(20)]
+    assert answers[0] == 0 and 0x9F in answers
+    assert proxied("192.0.2.8") == 0
+
+
+def test_a_client_that_does_not_slow_down_is_disconnected(open_broker):
+    broker = open_broker({"main": "tcp://127.0.0.1:0?publish_rate=50&publish_patience=1s", "free": "tcp://127.0.0.1:0"})
+    client, calm = broker.client("main").handshake("fast"), broker.client("free").handshake("calm")
+    client.send(wire.publish(5, "t", b"x") * 400)
+    client.expect(wire.DISCONNECT, reason=0x96)
+    client.expect_closed()
+    calm.barrier()
+    for each in (client, calm):
+        each.close()

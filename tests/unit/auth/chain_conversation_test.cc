@@ -55,6 +55,8 @@ class Slow final : public Authenticator {
 };
 
 struct NoAnn final : public BanList {
+  bool Anybody() const override { return true; }
+  const char* NoteConnect(std::string_view) override { return nullptr; }
   const char* Find(std::string_view, std::string_view user_name, std::string_view) const override {
     return user_name == "ann" ? "banned for the test" : nullptr;
   }

@@ -88,10 +88,14 @@ void Node::Start() {
     options.listeners = {ListenerInfo{"test", true}};
     options.listeners[0].publish_rate = options_.publish_rate;
     options.listeners[0].publish_bytes = options_.publish_bytes;
+    options.listeners[0].publish_patience_ms = options_.publish_patience_ms;
+    options.listeners[0].total_publish_rate = options_.total_publish_rate;
+    options.listeners[0].total = total_;
     Ports ports;
     ports.store = stores_[id].get();
     ports.retained = &retained_;
     ports.authenticator = &authenticator_;
+    ports.bans = options_.bans;
     ports.log = &log_;
     ports.stats = stats_[id].get();
     ports.random = [this] {

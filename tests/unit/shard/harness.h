@@ -23,6 +23,9 @@ struct NodeOptions {
   Limits limits;
   uint32_t publish_rate = 0;  // of its listener
   uint64_t publish_bytes = 0;
+  TimeMs publish_patience_ms = 0;
+  uint32_t total_publish_rate = 0;
+  auth::BanList* bans = nullptr;
 };
 
 // Answers as the script in user name and data says.
@@ -113,6 +116,7 @@ class Node {
   const NodeOptions options_;
   storage::MemoryRetainedStore retained_;
   ScriptedAuthenticator authenticator_;
+  const std::shared_ptr<ListenerInfo::Total> total_ = std::make_shared<ListenerInfo::Total>();
   NullLogger log_;
   std::shared_ptr<const auth::AccessRules> rules_;
   TimeMs now_ = 1'000'000;

@@ -78,5 +78,66 @@ TEST(RateTest, BytesCountToo) {
   )");
 }
 
+TEST(RateTest, WhoDoesNotSlowDownIsDisconnected) {
+  NodeOptions options;
+  options.publish_rate = 10;
+  options.publish_patience_ms = 2'000;
+  Transcript t(options);
+  t.Play(R"(
+    a> connect
+    a< connack
+    b> connect
+    b< connack
+  )");
+  // a sends 25 a second, b 8.
+  const auto second = [&] {
+    for (int i = 0; i < 25; ++i)
+      t.Play("a> publish - t m");
+    for (int i = 0; i < 8; ++i)
+      t.Play("b> publish - t m");
+  };
+  second();
+  t.Play("wait 1000");
+  second();
+  t.Play(R"(
+    wait 1000
+    a< disconnect 0x96
+    a< closed
+  )");
+  for (int i = 0; i < 8; ++i)
+    t.Play("b> publish - t m");
+  t.Play(R"(
+    wait 1000
+    b> ping
+    b< pingresp
+  )");
+}
+
+TEST(RateTest, AllClientsOfAListenerShareItsRate) {
+  NodeOptions options;
+  options.shards = 2;
+  options.total_publish_rate = 2;
+  Transcript t(options);
+  t.Play(R"(
+    a> connect at=0
+    a< connack
+    b> connect at=1
+    b< connack
+    a> publish 1 t m q1
+    a< puback 1 0x10
+    b> publish 1 t m q1
+    b< puback 1 0x10
+    a> publish 2 t m q1
+    a< puback 2 0x10
+    b> publish 2 t m q1
+    a> publish 3 t m q1
+    wait 450
+    wait 200
+    b< puback 2 0x10
+    wait 500
+    a< puback 3 0x10
+  )");
+}
+
 }  // namespace
 }  // namespace skein::shard
