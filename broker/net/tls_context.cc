@@ -3,7 +3,6 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
-#include <openssl/rand.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
@@ -16,13 +15,14 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "broker/net/clock.h"
+#include "broker/net/tls_tickets.h"
 
 namespace skein::net {
 namespace {
 
 constexpr char kAeadCiphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
 constexpr char kGroups[] = "X25519:P-256:P-384";
-constexpr size_t kTicketKeyBytes = 80;
 constexpr size_t kMaxFileBytes = 16u << 20;
 
 template <typename T, void (*kFree)(T*)>
@@ -158,7 +158,7 @@ struct TlsContext::Impl {
   std::vector<Shown> shown;  // one a certificate; connections begin with the first
   std::string alpn;
   std::array<unsigned char, SHA256_DIGEST_LENGTH> policy{};  // what decides about clients
-  std::array<unsigned char, kTicketKeyBytes> ticket_keys{};
+  std::shared_ptr<TicketKeys> ticket_keys;
 
   static int ChooseCertificate(SSL* ssl, int*, void* self) {
     const char* const name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
@@ -279,9 +279,7 @@ absl::Status TlsContext::Impl::Add(const TlsOptions& options, const TlsCertifica
 
 TlsContext::TlsContext() : impl_(std::make_unique<Impl>()) {}
 
-TlsContext::~TlsContext() {
-  OPENSSL_cleanse(impl_->ticket_keys.data(), impl_->ticket_keys.size());
-}
+TlsContext::~TlsContext() = default;
 
 absl::StatusOr<std::shared_ptr<const TlsContext>> TlsContext::Load(const TlsOptions& options,
                                                                    const TlsContext* previous) {
@@ -296,11 +294,12 @@ absl::StatusOr<std::shared_ptr<const TlsContext>> TlsContext::Load(const TlsOpti
   }
   if (previous != nullptr && previous->impl_->policy == impl.policy) {
     impl.ticket_keys = previous->impl_->ticket_keys;
-  } else if (RAND_bytes(impl.ticket_keys.data(), kTicketKeyBytes) != 1) {
-    return absl::InternalError("no random numbers");
+  } else {
+    const auto clock = std::make_shared<const Clock>();
+    impl.ticket_keys = std::make_shared<TicketKeys>([clock] { return clock->Now(); });
   }
   for (const Impl::Shown& each : impl.shown)
-    SSL_CTX_set_tlsext_ticket_keys(each.ctx.get(), impl.ticket_keys.data(), kTicketKeyBytes);
+    impl.ticket_keys->Serve(each.ctx.get());
   return std::shared_ptr<const TlsContext>(std::move(made));
 }
 

@@ -6,7 +6,7 @@
 // a new one, and connections keep theirs. Thread: immutable after Load(), any thread.
 //
 // Several certificates: the first whose names cover the client's SNI is shown, else the first one.
-// Session tickets are stateless. Their keys live as long as what decides about client certificates
+// Session tickets are stateless. Their keys change in time (tls_tickets.h) and are kept as long as what decides about client certificates
 // (authorities, revocation list, whether one is required) stays the same, also over reloads: so a
 // reload of a certificate keeps sessions resumable, and a revoked client cannot resume.
 // Revocation lists must be signed by authorities of client_ca_file. The client's own certificate

@@ -295,16 +295,19 @@ void Shard::ReadAgain() {
 }
 
 void Shard::TransportFailed(Connection& connection, const net::IoResult& result) {
-  const net::Transport* const transport = TransportOf(connection);
-  if (transport != nullptr && result.status == net::IoStatus::kError &&
-      !transport->failure().empty()) {
-    stats_.transport_failures.Add();
-    log_->Log(LogLevel::kInfo, "client.refused",
-              {{"peer", PeerOf(connection).name},
-               {"listener", options_.listeners[connection.listener].name},
-               {"rule", transport->failure()}});
-  }
+  if (result.status == net::IoStatus::kError) LogTransportFailure(connection);
   TransportGone(connection);
+}
+
+// A peer that broke the rules of its transport.
+void Shard::LogTransportFailure(const Connection& connection) {
+  const net::Transport* const transport = TransportOf(connection);
+  if (transport == nullptr || transport->failure().empty()) return;
+  stats_.transport_failures.Add();
+  log_->Log(LogLevel::kInfo, "client.refused",
+            {{"peer", PeerOf(connection).name},
+             {"listener", options_.listeners[connection.listener].name},
+             {"rule", transport->failure()}});
 }
 
 void Shard::TransportGone(Connection& connection) {

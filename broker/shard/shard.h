@@ -114,6 +114,7 @@ class Shard {
     return connection.slot < transports_.size() ? transports_[connection.slot].get() : nullptr;
   }
   void TransportFailed(Connection& connection, const net::IoResult& result);
+  void LogTransportFailure(const Connection& connection);
   void TransportGone(Connection& connection);
   void TakeMail();
   void TakeAuthAnswers();

@@ -48,6 +48,7 @@ void Shard::Settle(Connection& connection) {
   const bool flushed = transport == nullptr || !transport->wants_write() ||
                        transport->Flush().status != net::IoStatus::kError;
   if (!flushed || (had_output && !Write(connection))) {
+    if (connection.handshaking) LogTransportFailure(connection);
     core_->OnTransportClosed(connection);
     return CloseDescriptor(connection);
   }

@@ -172,6 +172,8 @@ Pairs Describe(const Listener& listener) {
   Add("session_resumption", Word(listener.session_resumption), "true", &pairs);
   Add("paths", JoinList(listener.paths), JoinList(plain.paths), &pairs);
   Add("origins", JoinList(listener.origins), JoinList(plain.origins), &pairs);
+  Add("max_message_bytes", FormatNumber(listener.max_message_bytes, Unit::kBytes),
+      FormatNumber(plain.max_message_bytes, Unit::kBytes), &pairs);
   return pairs;
 }
 

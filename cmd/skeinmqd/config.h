@@ -78,6 +78,7 @@ struct Listener {
   // ws:// and wss://
   std::vector<std::string> paths = {"/mqtt"};
   std::vector<std::string> origins = {"*"};
+  uint32_t max_message_bytes = 256u << 20;
 
   bool tls() const { return scheme == Scheme::kTls || scheme == Scheme::kWss; }
   bool websocket() const { return scheme == Scheme::kWs || scheme == Scheme::kWss; }

@@ -126,8 +126,8 @@ std::optional<int> ParseCommandLine(int argc, const char* const* argv,
   Tell("error", problems.errors, err);
   if (!problems.errors.empty()) return kExitUsage;
   if (line.print_config) out << PrintYaml(options->config);
-  if (line.check_config && !line.print_config) out << "configuration ok\n";
-  if (only_asked) return kExitOk;
+  options->check = line.check_config && !line.print_config;
+  if (only_asked && !options->check) return kExitOk;
   return std::nullopt;
 }
 

@@ -26,6 +26,7 @@ struct Options {
   Config config;
   Sources sources;      // what it was read from, to be read again
   bool repair = false;  // open the store, give up what is damaged, end
+  bool check = false;   // only look at the files that the configuration names, then end
   // To be logged once the logger runs.
   std::vector<std::string> warnings;
 };

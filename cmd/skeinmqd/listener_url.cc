@@ -85,6 +85,10 @@ Refusal SetPatience(std::string_view text, ListenerDraft* draft) {
   return ReadCount(text, Unit::kSeconds, {0, 86'400}, &draft->rest.publish_patience);
 }
 
+Refusal SetMaxMessage(std::string_view text, ListenerDraft* draft) {
+  return ReadCount(text, Unit::kBytes, {1 << 10, 1 << 30}, &draft->rest.max_message_bytes);
+}
+
 Refusal SetClientCertificates(std::string_view text, ListenerDraft* draft) {
   return ReadWord(text, kClientCertificates, &draft->client_certificates.emplace());
 }
@@ -189,6 +193,9 @@ constexpr ListenerField kFields[] = {
     {"origins", "*", "origins, https://app.example, or *",
      "Web pages that may connect. Clients that are no browsers send no origin and may.",
      SetList<&Listener::origins>},
+    {"max_message_bytes", "256MiB", "size 1KiB..1GiB",
+     "Largest WebSocket message, which may hold many packets. Larger: closed with 1009.",
+     SetMaxMessage},
 };
 
 // Reads `name=value` pairs joined by `&`.

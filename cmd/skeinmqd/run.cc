@@ -152,6 +152,17 @@ class Stores {
   std::unique_ptr<skein::storage::Store> disk_;
 };
 
+// --check-config: the configuration was read without a mistake; now the files that it names.
+int Check(const Options& options) {
+  skein::Security security(options.config);
+  if (const absl::Status loaded = security.Load(options.config); !loaded.ok()) {
+    std::cerr << "skeinmqd: error: " << Text(loaded) << "\n";
+    return ExitCode::kExitUsage;
+  }
+  std::cout << "configuration ok\n";
+  return ExitCode::kExitOk;
+}
+
 int Run(const Options& options, const sigset_t& signals,
         std::shared_ptr<rocksdb::FileSystem> file_system) {
   const auto logger =
@@ -220,5 +231,6 @@ int skein::RunSkeinmqd(int argc, char** argv, std::shared_ptr<rocksdb::FileSyste
           skein::config::ParseCommandLine(argc, argv, environ, std::cout, std::cerr, &options)) {
     return *code;
   }
+  if (options.check) return Check(options);
   return Run(options, BlockSignals(), std::move(file_system));
 }

@@ -85,6 +85,7 @@ absl::StatusOr<Security::Door> Security::MakeDoor(const config::Listener& listen
   door.rate_options = {listener.connection_rate, listener.connection_rate_per_source};
   if (listener.websocket()) {
     net::WebSocketOptions options;
+    options.max_message_bytes = listener.max_message_bytes;
     options.paths = listener.paths;
     options.origins = listener.origins;
     door.websocket = std::make_shared<const net::WebSocketOptions>(std::move(options));

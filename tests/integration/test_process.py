@@ -49,6 +49,14 @@ def test_check_config_of_a_good_file(tmp_path):
     assert (code, err) == (0, "")
 
 
+def test_check_config_looks_at_the_files_that_it_names(tmp_path):
+    file = tmp_path / "skeinmq.yaml"
+    file.write_text(f"authentication: [{{name: users, type: password_file, file: {tmp_path}/none.txt}}]\n"
+                    "listeners: [{url: 'tcp://127.0.0.1:0', authentication: [users]}]\n")
+    code, _, err = run("--config", str(file), "--check-config")
+    assert code == 2 and "'users'" in err and "none.txt: cannot be read" in err
+
+
 @pytest.mark.parametrize("text, place, wanted", [
     ("limits:\n  max_inflight: abc\n", "2:", ["limits.max_inflight", "abc", "1..65535"]),
     ("limits:\n  max_inflight: 0\n", "2:", ["limits.max_inflight", "1..65535"]),
