@@ -6,12 +6,12 @@
 // a new one, and connections keep theirs. Thread: immutable after Load(), any thread.
 //
 // Several certificates: the first whose names cover the client's SNI is shown, else the first one.
-// Session tickets are stateless. Their keys change in time (tls_tickets.h) and are kept as long as what decides about client certificates
-// (authorities, revocation list, whether one is required) stays the same, also over reloads: so a
-// reload of a certificate keeps sessions resumable, and a revoked client cannot resume.
-// Revocation lists must be signed by authorities of client_ca_file. The client's own certificate
-// needs a list of its authority; those above it are asked about if there is one. A list that is
-// overdue refuses all whom it is about.
+// Session tickets are stateless. Their keys change in time (tls_tickets.h) and are kept as long as
+// what decides about client certificates (authorities, revocation list, whether one is required)
+// stays the same, also over reloads: so a reload of a certificate keeps sessions resumable, and a
+// revoked client cannot resume. Revocation lists must be signed by authorities of client_ca_file.
+// The client's own certificate needs a list of its authority; those above it are asked about if
+// there is one. A list that is overdue refuses all whom it is about.
 #pragma once
 
 #include <cstdint>
