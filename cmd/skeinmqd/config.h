@@ -85,7 +85,7 @@ struct Listener {
   bool operator==(const Listener&) const = default;
 };
 
-enum class AuthenticatorType : uint8_t { kPasswordFile, kCertificate, kScramFile };
+enum class AuthenticatorType : uint8_t { kPasswordFile, kCertificate, kScramFile, kJwt, kHttp };
 enum class CertificateName : uint8_t { kCommonName, kDns, kUri, kEmail, kSubject };
 
 // One of the authenticators that listeners name.
@@ -96,6 +96,34 @@ struct Authenticator {
   std::string file;
   bool unknown_user_denied = false;
   uint32_t remember_seconds = 300;
+  // jwt: exactly one of the first four
+  std::string jwks_file;
+  std::string jwks_url;
+  std::string public_key_file;
+  std::string secret_file;
+  std::vector<std::string> algorithms;  // empty: those that fit the kind of keys
+  std::string issuer;
+  std::string audience;
+  uint32_t leeway_seconds = 30;
+  bool require_expiry = true;
+  bool token_is_user_name = false;
+  std::string user_name_claim = "sub";
+  std::string client_id_claim;
+  std::string superuser_claim;
+  std::string acl_claim = "acl";
+  uint32_t refresh_seconds = 300;
+  uint32_t max_key_age_seconds = 86'400;
+  // http, and jwks_url
+  std::string url;
+  std::vector<std::string> headers;
+  std::string ca_file;
+  std::string cert_file;
+  std::string key_file;
+  uint32_t timeout_ms = 5'000;
+  uint32_t cache_allowed_seconds = 0;
+  uint32_t cache_denied_seconds = 0;
+  uint32_t breaker_failures = 5;
+  uint32_t breaker_pause_seconds = 10;
   // certificate
   CertificateName from = CertificateName::kCommonName;
   bool client_id_must_match = false;

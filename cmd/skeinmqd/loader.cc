@@ -132,6 +132,30 @@ void TellApart(Config* config) {
   }
 }
 
+void CheckAuthenticator(const Authenticator& each, Problems* problems) {
+  const std::string at = "authentication '" + each.name + "': ";
+  const bool needs_file =
+      each.type == AuthenticatorType::kPasswordFile || each.type == AuthenticatorType::kScramFile;
+  if (needs_file && each.file.empty()) problems->errors.push_back(at + "file is missing");
+  const int keys = int{!each.jwks_file.empty()} + int{!each.jwks_url.empty()} +
+                   int{!each.public_key_file.empty()} + int{!each.secret_file.empty()};
+  if (each.type == AuthenticatorType::kJwt && keys != 1) {
+    problems->errors.push_back(
+        at + "exactly one of jwks_file, jwks_url, public_key_file and secret_file is needed");
+  }
+  if (each.type == AuthenticatorType::kHttp && each.url.empty())
+    problems->errors.push_back(at + "url is missing");
+  if (each.cert_file.empty() != each.key_file.empty())
+    problems->errors.push_back(at + "cert_file and key_file go together");
+  for (const std::string& url : {each.url, each.jwks_url}) {
+    const bool here = url.starts_with("http://127.") || url.starts_with("http://localhost") ||
+                      url.starts_with("http://[::1]");
+    if (url.starts_with("http://") && !here)
+      problems->warnings.push_back(at + url +
+                                   " is not https: what is sent can be read and changed");
+  }
+}
+
 // What only shows when everything is read.
 void CheckListeners(const Config& config, Problems* problems) {
   std::set<std::string> addresses;
@@ -154,8 +178,7 @@ void CheckListeners(const Config& config, Problems* problems) {
       problems->errors.push_back("authentication: the name '" + each.name + "' is given twice");
     if (!used.contains(each.name))
       problems->warnings.push_back("authentication '" + each.name + "': no listener names it");
-    if (each.type != AuthenticatorType::kCertificate && each.file.empty())
-      problems->errors.push_back("authentication '" + each.name + "': file is missing");
+    CheckAuthenticator(each, problems);
   }
 }
 

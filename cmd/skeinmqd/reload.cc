@@ -65,7 +65,8 @@ std::vector<std::string> NeedsRestart(const Config& running, const Config& next)
 std::vector<std::string> FilesOf(const Config& config, const std::string& config_file) {
   std::vector<std::string> files = {config_file, config.authorization_file};
   for (const config::Authenticator& each : config.authentication)
-    files.push_back(each.file);
+    files.insert(files.end(), {each.file, each.jwks_file, each.public_key_file, each.secret_file,
+                               each.ca_file, each.cert_file, each.key_file});
   for (const Listener& listener : config.listeners) {
     files.insert(files.end(), listener.cert_files.begin(), listener.cert_files.end());
     files.insert(files.end(), listener.key_files.begin(), listener.key_files.end());

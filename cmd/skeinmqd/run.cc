@@ -47,11 +47,13 @@ sigset_t BlockSignals() {
 // Waits for the signal that ends the process; meanwhile takes over what changes.
 int WaitForStop(const sigset_t& signals, bool watch, skein::Reloader* reloader,
                 skein::Security* security, skein::shard::Broker* broker) {
+  security->Tick();
   for (;;) {
     constexpr timespec kLook{1, 0};
     const int signal_number = sigtimedwait(&signals, nullptr, &kLook);
     const bool asked = signal_number == SIGHUP;
     if (signal_number > 0 && !asked) return signal_number;
+    security->Tick();
     const bool changed = watch && reloader->FilesChanged();
     if (!asked && !changed) continue;
     reloader->Reload(asked ? "SIGHUP" : "files changed", security,
@@ -154,7 +156,7 @@ class Stores {
 
 // --check-config: the configuration was read without a mistake; now the files that it names.
 int Check(const Options& options) {
-  skein::Security security(options.config);
+  skein::Security security(options.config, nullptr);
   if (const absl::Status loaded = security.Load(options.config); !loaded.ok()) {
     std::cerr << "skeinmqd: error: " << Text(loaded) << "\n";
     return ExitCode::kExitUsage;
@@ -175,7 +177,7 @@ int Run(const Options& options, const sigset_t& signals,
 
   skein::net::RaiseFileLimit();
   skein::Reloader reloader(options, logger.get());
-  skein::Security security(options.config);
+  skein::Security security(options.config, logger.get());
   if (const absl::Status loaded = security.Load(options.config); !loaded.ok()) {
     logger->Log(LogLevel::kError, "config.failed", {{"error", Text(loaded)}});
     return ExitCode::kExitUsage;

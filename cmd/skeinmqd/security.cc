@@ -1,13 +1,19 @@
 #include "cmd/skeinmqd/security.h"
 
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <iterator>
 #include <map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "broker/auth/certificate_authenticator.h"
+#include "broker/auth/http_backend.h"
 #include "broker/auth/password_file.h"
 #include "broker/auth/scram_file.h"
+#include "broker/auth/token_authenticator.h"
 #include "broker/net/tls_transport.h"
 
 namespace skein {
@@ -61,11 +67,34 @@ std::vector<auth::Ban> BansOf(const config::Config& config) {
   return bans;
 }
 
+constexpr size_t kMaxKeyFileBytes = 1u << 20;
+
+absl::StatusOr<std::string> ReadSmallFile(const std::string& file) {
+  errno = 0;
+  std::ifstream in(file, std::ios::binary);
+  std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+  if (!in.is_open() || in.bad()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(file, ": cannot be read: ", std::strerror(errno != 0 ? errno : EIO)));
+  }
+  if (text.size() > kMaxKeyFileBytes)
+    return absl::InvalidArgumentError(absl::StrCat(file, ": is larger than 1 MiB"));
+  return text;
+}
+
+// Without the line break that editors put there.
+std::string_view WithoutEnd(std::string_view text) {
+  if (text.ends_with('\n')) text.remove_suffix(1);
+  if (text.ends_with('\r')) text.remove_suffix(1);
+  return text;
+}
+
 }  // namespace
 
-Security::Security(const config::Config& config)
+Security::Security(const config::Config& config, Logger* log)
     : workers_(config.worker_threads, config.worker_queue),
       scram_secret_(auth::ScramFile::NewSecret()),
+      log_(log),
       bans_(std::make_shared<auth::Bans>([this] { return clock_.Now(); })) {}
 
 Security::~Security() = default;
@@ -113,6 +142,8 @@ absl::StatusOr<std::shared_ptr<auth::Authenticator>> Security::MakeAuthenticator
     if (!loaded.ok()) return loaded.status();
     return std::shared_ptr<auth::Authenticator>(std::move(*loaded));
   }
+  if (authenticator.type == config::AuthenticatorType::kJwt) return MakeTokens(authenticator);
+  if (authenticator.type == config::AuthenticatorType::kHttp) return MakeHttp(authenticator);
   auth::PasswordFileOptions options;
   options.file = authenticator.file;
   options.unknown_user_denied = authenticator.unknown_user_denied;
@@ -122,7 +153,85 @@ absl::StatusOr<std::shared_ptr<auth::Authenticator>> Security::MakeAuthenticator
   return std::shared_ptr<auth::Authenticator>(std::move(*loaded));
 }
 
+absl::StatusOr<std::shared_ptr<auth::KeySource>> Security::MakeKeys(
+    const config::Authenticator& given) const {
+  if (!given.jwks_url.empty()) {
+    auth::KeyUrl url;
+    url.url = given.jwks_url;
+    url.ca_file = given.ca_file;
+    url.refresh_ms = TimeMs{given.refresh_seconds} * 1'000;
+    url.max_age_ms = TimeMs{given.max_key_age_seconds} * 1'000;
+    url.timeout_ms = given.timeout_ms;
+    const auto known = keys_.find(given.name);
+    return std::make_shared<auth::KeySource>(
+        std::move(url), fetcher_, log_, [this] { return clock_.Now(); },
+        known == keys_.end() ? nullptr : known->second.get());
+  }
+  const std::string& file = !given.jwks_file.empty()         ? given.jwks_file
+                            : !given.public_key_file.empty() ? given.public_key_file
+                                                             : given.secret_file;
+  absl::StatusOr<std::string> text = ReadSmallFile(file);
+  if (!text.ok()) return text.status();
+  auto keys = !given.jwks_file.empty()         ? auth::TokenKeys::FromJwks(*text)
+              : !given.public_key_file.empty() ? auth::TokenKeys::FromPem(*text)
+                                               : auth::TokenKeys::FromSecret(WithoutEnd(*text));
+  if (!keys.ok()) return At(file, keys.status());
+  return std::make_shared<auth::KeySource>(std::move(*keys));
+}
+
+absl::StatusOr<std::shared_ptr<auth::Authenticator>> Security::MakeTokens(
+    const config::Authenticator& given) {
+  absl::StatusOr<std::shared_ptr<auth::KeySource>> keys = MakeKeys(given);
+  if (!keys.ok()) return keys.status();
+  auth::TokenAuthenticatorOptions options;
+  using auth::TokenAlgorithm;
+  for (const std::string& name : given.algorithms)
+    options.token.algorithms.push_back(*auth::ParseTokenAlgorithm(name));
+  const auto offer = [&](TokenAlgorithm first, TokenAlgorithm last) {
+    for (auto each = static_cast<int>(first); each <= static_cast<int>(last); ++each)
+      options.token.algorithms.push_back(static_cast<TokenAlgorithm>(each));
+  };
+  if (given.algorithms.empty() && !given.secret_file.empty())
+    offer(TokenAlgorithm::kHs256, TokenAlgorithm::kHs512);
+  if (given.algorithms.empty() && given.secret_file.empty())
+    offer(TokenAlgorithm::kRs256, TokenAlgorithm::kEs512);
+  options.token.issuer = given.issuer;
+  options.token.audience = given.audience;
+  options.token.leeway_seconds = given.leeway_seconds;
+  options.token.require_expiry = given.require_expiry;
+  options.from_user_name = given.token_is_user_name;
+  options.user_name_claim = given.user_name_claim;
+  options.client_id_claim = given.client_id_claim;
+  options.superuser_claim = given.superuser_claim;
+  options.acl_claim = given.acl_claim;
+  next_keys_[given.name] = *keys;
+  return std::make_shared<auth::TokenAuthenticator>(std::move(options), std::move(*keys), &workers_,
+                                                    [this] { return clock_.Now(); });
+}
+
+std::shared_ptr<auth::Authenticator> Security::MakeHttp(const config::Authenticator& given) const {
+  auth::HttpBackendOptions options;
+  options.url = given.url;
+  options.headers = given.headers;
+  options.ca_file = given.ca_file;
+  options.cert_file = given.cert_file;
+  options.key_file = given.key_file;
+  options.timeout_ms = given.timeout_ms;
+  options.cache_allowed_ms = TimeMs{given.cache_allowed_seconds} * 1'000;
+  options.cache_denied_ms = TimeMs{given.cache_denied_seconds} * 1'000;
+  options.breaker_failures = given.breaker_failures;
+  options.breaker_pause_ms = TimeMs{given.breaker_pause_seconds} * 1'000;
+  return std::make_shared<auth::HttpBackend>(std::move(options), fetcher_, log_,
+                                             [this] { return clock_.Now(); });
+}
+
+void Security::Tick() {
+  for (const auto& [name, keys] : keys_)
+    keys->Tick();
+}
+
 absl::Status Security::Load(const config::Config& config) {
+  next_keys_.clear();
   std::vector<std::shared_ptr<const Door>> doors;
   for (size_t i = 0; i < config.listeners.size(); ++i) {
     const std::shared_ptr<const Door> previous = DoorOf(i);
@@ -148,6 +257,7 @@ absl::Status Security::Load(const config::Config& config) {
       !status.ok())
     return At("bans", status);
   // Nothing can fail from here on.
+  keys_.swap(next_keys_);
   auth::ChainOptions chain;
   chain.bans = bans_;
   chain.admit = AdmitProxied(config, doors);

@@ -6,6 +6,7 @@
 // nothing has changed then.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -14,9 +15,12 @@
 #include "broker/auth/bans.h"
 #include "broker/auth/chain.h"
 #include "broker/auth/connection_rates.h"
+#include "broker/auth/fetcher.h"
+#include "broker/auth/key_source.h"
 #include "broker/auth/rules_file.h"
 #include "broker/auth/worker_pool.h"
 #include "broker/base/address_range.h"
+#include "broker/base/log.h"
 #include "broker/net/clock.h"
 #include "broker/net/proxy_header.h"
 #include "broker/net/tls_context.h"
@@ -28,14 +32,20 @@ namespace skein {
 
 class Security final : public shard::Gatekeeper {
  public:
-  explicit Security(const config::Config& config);
+  // log: hears of back ends that fail; may be null.
+  Security(const config::Config& config, Logger* log);
   ~Security() override;
 
   // Reads all files that the configuration names and takes it over; or leaves everything as it is.
   absl::Status Load(const config::Config& config);
 
   // No answer comes after this: to be called while the shards are still there.
-  void Stop() { workers_.Stop(); }
+  void Stop() {
+    fetcher_->Stop();
+    workers_.Stop();
+  }
+  // About once a second, by main: keys that are to be fetched again.
+  void Tick();
 
   auth::Authenticator* authenticator() { return &chain_; }
   auth::Bans* bans() { return bans_.get(); }
@@ -66,10 +76,19 @@ class Security final : public shard::Gatekeeper {
   auth::AdmitSource AdmitProxied(const config::Config& config,
                                  const std::vector<std::shared_ptr<const Door>>& doors);
   std::shared_ptr<const Door> DoorOf(size_t listener) const;
+  absl::StatusOr<std::shared_ptr<auth::Authenticator>> MakeTokens(
+      const config::Authenticator& authenticator);
+  absl::StatusOr<std::shared_ptr<auth::KeySource>> MakeKeys(
+      const config::Authenticator& authenticator) const;
+  std::shared_ptr<auth::Authenticator> MakeHttp(const config::Authenticator& authenticator) const;
 
   auth::WorkerPool workers_;
   const std::string scram_secret_;  // for users that are not there: the same over reloads
   const net::Clock clock_;
+  Logger* const log_;
+  const std::shared_ptr<auth::Fetcher> fetcher_ = std::make_shared<auth::Fetcher>();
+  // By the name of their authenticator; main's alone.
+  std::map<std::string, std::shared_ptr<auth::KeySource>> keys_, next_keys_;
   const std::shared_ptr<auth::Bans> bans_;
   auth::Chain chain_{{}};
   auth::RulesPtr rules_;

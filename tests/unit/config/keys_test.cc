@@ -125,6 +125,25 @@ TEST(Keys, PrintedYamlReadsBackToTheSame) {
   config.limits.max_packet_size = 12345;
   config.listeners.push_back({{"0.0.0.0", 2883}, "field # 1", true, 99});
 
+  Authenticator tokens;
+  tokens.name = "tokens";
+  tokens.type = AuthenticatorType::kJwt;
+  tokens.jwks_url = "https://login.example/keys?a=b";
+  tokens.algorithms = {"RS256", "ES256"};
+  tokens.require_expiry = false;
+  tokens.token_is_user_name = true;
+  tokens.refresh_seconds = 7'200;
+  Authenticator people;
+  people.name = "people";
+  people.type = AuthenticatorType::kHttp;
+  people.url = "http://127.0.0.1/auth";
+  people.headers = {"A: b # c", "D: e"};
+  people.timeout_ms = 250;
+  people.cache_denied_seconds = 90;
+  config.authentication = {tokens, people};
+  config.bans = {{"id: with colon", "", "", "2030-01-01T00:00:00Z", "note"},
+                 {"", "", "10.0.0.0/8", "", ""}};
+
   Config read = DefaultConfig();
   Problems problems;
   ReadYaml("printed.yaml", PrintYaml(config), &read, &problems);
@@ -132,6 +151,8 @@ TEST(Keys, PrintedYamlReadsBackToTheSame) {
   for (const Key& key : Keys())
     EXPECT_EQ(GetKey(key, read), GetKey(key, config)) << key.name;
   EXPECT_EQ(read.listeners, config.listeners);
+  EXPECT_EQ(read.authentication, config.authentication);
+  EXPECT_EQ(read.bans, config.bans);
 }
 
 }  // namespace

@@ -155,8 +155,9 @@ authentication:
 }
 
 TEST(ReadYaml, WrongAuthentication) {
-  EXPECT_THAT(ErrorsOf("authentication: [{name: a, type: pam}]"),
-              ElementsAre(HasSubstr("allowed: password_file, certificate or scram_file")));
+  EXPECT_THAT(
+      ErrorsOf("authentication: [{name: a, type: pam}]"),
+      ElementsAre(HasSubstr("allowed: password_file, certificate, scram_file, jwt or http")));
   EXPECT_THAT(ErrorsOf("authentication: [{name: a}]"),
               ElementsAre("c.yaml:1:18: key 'authentication[0].type' is missing"));
   EXPECT_THAT(ErrorsOf("authentication: users.txt"), ElementsAre(HasSubstr("a list of maps")));
@@ -327,6 +328,35 @@ authentication:
                           "listener 'devices': authenticator 'certs' knows nobody: clients are not "
                           "asked for a certificate",
                           "authentication 'unused': no listener names it"));
+}
+
+TEST_F(LoadTest, BackEndsAndBansNeedWhatTheyAreAbout) {
+  WriteFile(R"(
+authentication:
+  - {name: a, type: jwt}
+  - {name: b, type: jwt, jwks_file: x, secret_file: y}
+  - {name: c, type: http}
+  - {name: d, type: http, url: "http://192.0.2.1/", cert_file: x}
+bans: [{client_id: a, user_name: b}, {note: nobody}]
+)");
+  sources_.file = file_;
+  Load(sources_, &problems_);
+  EXPECT_THAT(problems_.errors,
+              ElementsAre(HasSubstr("bans[0]: exactly one"), HasSubstr("bans[1]: exactly one")));
+  WriteFile(R"(
+authentication:
+  - {name: a, type: jwt}
+  - {name: b, type: jwt, jwks_file: x, secret_file: y}
+  - {name: c, type: http}
+  - {name: d, type: http, url: "http://192.0.2.1/", cert_file: x}
+)");
+  Problems more;
+  Load(sources_, &more);
+  EXPECT_THAT(more.errors, ElementsAre(HasSubstr("'a': exactly one of jwks_file"),
+                                       HasSubstr("'b': exactly one of jwks_file"),
+                                       HasSubstr("'c': url is missing"),
+                                       HasSubstr("'d': cert_file and key_file go together")));
+  EXPECT_THAT(more.warnings, ::testing::Contains(HasSubstr("is not https")));
 }
 
 // Authentication is looked up by the listener's name.
