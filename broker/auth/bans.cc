@@ -129,8 +129,8 @@ const char* Bans::NoteConnect(std::string_view client_id) {
 }
 
 Bans::Window* Bans::WindowOf(std::string_view client_id, TimeMs now) {
-  const auto past = [&](const Window& window) {
-    return now - window.began >= options_.flapping_window_ms;
+  const auto past = [now, length = options_.flapping_window_ms](const Window& window) {
+    return now - window.began >= length;
   };
   const auto found = windows_.find(std::string(client_id));
   if (found != windows_.end()) {

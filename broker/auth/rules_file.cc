@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "broker/auth/yaml_document.h"
 #include "yaml-cpp/yaml.h"
 
 namespace skein::auth {
@@ -205,9 +206,9 @@ absl::StatusOr<std::string> ReadFile(const std::string& file) {
 
 absl::StatusOr<RulesPtr> ParseRules(const std::string& file, const std::string& yaml) {
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(yaml);
-    if (documents.size() > 1) return Wrong(file, "has several YAML documents; allowed: one");
-    return YamlRules(file).Read(documents.empty() ? YAML::Node() : documents[0]);
+    if (CountYamlDocuments(yaml) > 1)
+      return Wrong(file, "has several YAML documents; allowed: one");
+    return YamlRules(file).Read(YAML::Load(yaml));
   } catch (const YAML::Exception& error) {
     return Wrong(absl::StrCat(file, ":", error.mark.line + 1, ":", error.mark.column + 1),
                  error.msg);

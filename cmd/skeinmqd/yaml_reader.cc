@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "broker/auth/yaml_document.h"
 #include "cmd/skeinmqd/authenticator_fields.h"
 #include "cmd/skeinmqd/keys.h"
 #include "cmd/skeinmqd/listener_url.h"
@@ -177,17 +178,17 @@ class Reader {
 void ReadYaml(const std::string& file, const std::string& text, Config* config,
               Problems* problems) {
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(text);
-    if (documents.size() > 1) {
+    if (CountYamlDocuments(text) > 1) {
       problems->errors.push_back(file + ": has several YAML documents; allowed: one");
       return;
     }
-    if (documents.empty() || documents[0].IsNull()) return;
-    if (!documents[0].IsMap()) {
+    const YAML::Node document = YAML::Load(text);
+    if (document.IsNull()) return;
+    if (!document.IsMap()) {
       problems->errors.push_back(file + ":1:1: a map of keys is expected");
       return;
     }
-    Reader(file, config, problems).ReadSection("", documents[0]);
+    Reader(file, config, problems).ReadSection("", document);
   } catch (const YAML::Exception& error) {
     problems->errors.push_back(file + ":" + std::to_string(error.mark.line + 1) + ":" +
                                std::to_string(error.mark.column + 1) + ": " + error.msg);

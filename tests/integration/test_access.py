@@ -175,6 +175,38 @@ def test_class_wildcards_in_a_placeholder(site):
     assert subscribe(site.join("ann", "me"), "c/me/x", "c/you/x") == [1, 0x87]
 
 
+def test_class_retained_acl_gap(site):
+    """A retained message is not given to who may subscribe to the filter but not have its topic."""
+    site.write("acl.yaml", "rules: [{deny: subscribe, users: [bob], topics: ['b/secret']}, {allow: all, topics: ['#']}]\n")
+    site.reloaded()
+    ann, bob = site.join("ann"), site.join("bob")
+    publish(ann, "b/secret", b"kept", retain=True)
+    publish(ann, "b/open", b"kept", retain=True)
+    assert subscribe(bob, "b/#") == [1]
+    assert bob.expect(PUBLISH).topic == "b/open"
+    publish(ann, "b/secret", b"live")
+    bob.barrier()
+    site.write("acl.yaml", "rules: [{deny: retain, users: [ann], topics: ['b/#']}, {allow: all, topics: ['#']}]\n")
+    site.reloaded(2)
+    assert publish(ann, "b/secret", b"", retain=True) == NOT_AUTHORIZED, "nor may it be taken away"
+
+
+def test_class_share_acl_gap(site):
+    """$share is judged by the filter inside, and a member who may not have a message is passed over."""
+    site.write("acl.yaml", "rules: [{deny: subscribe, users: [bob], topics: ['b/secret']}, {allow: all, topics: ['b/#']}]\n")
+    site.reloaded()
+    ann, bob = site.join("ann"), site.join("bob")
+    assert subscribe(bob, "$share/g/b/secret", "$share/g/a/#", "$share/g/b/#") == [0x87, 0x87, 1]
+    assert subscribe(ann, "$share/g/b/#") == [1]
+    sender = site.join("ann")
+    for number in range(20):
+        publish(sender, "b/secret", b"%d" % number)
+    for number in range(20):
+        message = ann.expect(PUBLISH, topic="b/secret", payload=b"%d" % number)
+        ann.acknowledge(message)
+    bob.barrier()
+
+
 def test_a_secret_that_is_swapped(site):
     """As kubelet does it: a folder behind the symbolic link ..data. Connections stay, new ones see the new certificate."""
     old = trusting(site.certificates.ca)

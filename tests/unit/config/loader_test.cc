@@ -171,6 +171,7 @@ TEST(ReadYaml, BrokenYaml) {
   EXPECT_THAT(ErrorsOf("log: {level: info\n"), ElementsAre(HasSubstr("c.yaml:")));
   EXPECT_THAT(ErrorsOf("- a\n- b\n"), ElementsAre("c.yaml:1:1: a map of keys is expected"));
   EXPECT_THAT(ErrorsOf("shards: 1\n---\nshards: 2\n"), ElementsAre(HasSubstr("several YAML")));
+  EXPECT_THAT(ErrorsOf("[a], b"), SizeIs(1)) << "yaml-cpp's LoadAll() does not come back from it";
   EXPECT_THAT(ErrorsOf("a: *missing"), ElementsAre(HasSubstr("c.yaml:1:")));
 }
 
