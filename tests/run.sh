@@ -155,6 +155,7 @@ case $mode in
     step "bench: build" - build release
     step "bench: compare" - "$python" "$root/tests/bench/compare.py" \
       --bench "$root/build/release/cmd/skeinmq-bench/skeinmq-bench" --skeinmqd "$root/build/release/cmd/skeinmqd/skeinmqd"
+    step "bench: TLS" - "$python" "$root/tests/bench/tls.py" --skeinmqd "$root/build/release/cmd/skeinmqd/skeinmqd"
     ;;
   full)
     step "clients" - "$root/tests/integration/setup_clients.sh" "$root/build"
