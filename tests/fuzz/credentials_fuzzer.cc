@@ -42,7 +42,9 @@ void Token(std::string_view text) {
     options.algorithms.push_back(static_cast<TokenAlgorithm>(i));
   const TokenVerdict verdict = VerifyToken(text, *kKeys, options, 1'000);
   SKEIN_CHECK(verdict.why != nullptr && verdict.claims.empty());
-  if (const auto bytes = DecodeBase64Url(text)) SKEIN_CHECK(bytes->size() == text.size() * 3 / 4);
+  if (const auto bytes = DecodeBase64Url(text)) {
+    SKEIN_CHECK(bytes->size() == text.size() * 3 / 4);
+  }
 }
 
 void Claims(std::string_view text) {

@@ -38,7 +38,9 @@ Decoded DecodeFrames(std::string_view wire, size_t step) {
     SKEIN_CHECK(payload <= piece.size());
     decoded.payload.append(piece, 0, payload);
   }
-  if (decoded.status == WebSocketDecoder::Status::kError) SKEIN_CHECK(!decoder.failure().empty());
+  if (decoded.status == WebSocketDecoder::Status::kError) {
+    SKEIN_CHECK(!decoder.failure().empty());
+  }
   if (decoded.status != WebSocketDecoder::Status::kOk) decoded.close_code = decoder.close_code();
   if (decoder.pong_due()) {
     decoded.pong = decoder.TakePong();
