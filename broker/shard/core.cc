@@ -233,7 +233,7 @@ void Core::Release(Connection& connection) {
 
 void Core::OnMail(ShardId from, Mail&& mail) {
   if (auto* forwarded = std::get_if<ForwardedPublish>(&mail))
-    return dispatcher_.OnForwarded(from, *forwarded);
+    return dispatcher_.OnForwarded(from, std::move(*forwarded));
   if (auto* finished = std::get_if<PublishDone>(&mail))
     return dispatcher_.OnPublishDone(finished->token, finished->refused);
   if (auto* change = std::get_if<RouteChange>(&mail)) {

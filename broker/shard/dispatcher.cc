@@ -2,6 +2,7 @@
 #include "broker/shard/dispatcher.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/string_view.h"
@@ -29,6 +30,17 @@ routing::Destination PickShare(routing::RouteTable::SharedRoute* route) {
   return route->shares.front().destination;
 }
 
+// The heaviest that is not among `tried`; nothing if all are.
+std::optional<routing::Destination> PickOther(const routing::RouteTable::SharedRoute& route,
+                                              const std::vector<ShardId>& tried) {
+  const routing::RouteTable::Share* best = nullptr;
+  for (const auto& share : route.shares) {
+    if (std::find(tried.begin(), tried.end(), share.destination) != tried.end()) continue;
+    if (best == nullptr || share.weight > best->weight) best = &share;
+  }
+  return best == nullptr ? std::nullopt : std::optional(best->destination);
+}
+
 }  // namespace
 
 Dispatcher::Outcome Dispatcher::Publish(const mqtt::MessagePtr& message, Gate* gate,
@@ -47,6 +59,7 @@ Dispatcher::Outcome Dispatcher::Publish(const mqtt::MessagePtr& message, Gate* g
     Forward(message, answers, &groups_here, &destinations, &outcome.matched);
     outcome.matched |=
         DeliverHere(message, true, &groups_here, gate, state_.options.id, answers, &sliced);
+    if (!groups_here.empty()) destinations += PassOn(message, answers, groups_here, {});
   }
   if (sliced) ++destinations;
   if (gate != nullptr && destinations > 0) {
@@ -120,46 +133,60 @@ void Dispatcher::Forward(const mqtt::MessagePtr& message, uint64_t token,
     mail.plain = share.plain;
     if (!share.groups.empty())
       mail.groups = std::make_unique<std::vector<std::string>>(std::move(share.groups));
-    mail.commit_group = AddPart();
-    state_.out.mail[share.shard].emplace_back(std::move(mail));
+    Send(share.shard, std::move(mail));
     *matched = true;
     ++*sent;
   }
 }
 
 bool Dispatcher::DeliverHere(const mqtt::MessagePtr& message, bool plain,
-                             const std::vector<std::string>* groups, Gate* gate, ShardId origin,
+                             std::vector<std::string>* groups, Gate* gate, ShardId origin,
                              uint64_t token, bool* sliced) {
   matches_.Clear();
   state_.subscriptions.Match(message->topic(), &matches_);
+  const bool shared = DeliverToGroups(message, groups, gate);
+  return (plain && DeliverPlain(message, gate, origin, token, sliced)) || shared;
+}
+
+bool Dispatcher::DeliverPlain(const mqtt::MessagePtr& message, Gate* gate, ShardId origin,
+                              uint64_t token, bool* sliced) {
   size_t receivers = 0;
-  if (plain) {
-    for (const auto* list : matches_.plain)
-      receivers += list->size();
-  }
+  for (const auto* list : matches_.plain)
+    receivers += list->size();
+  if (receivers == 0) return false;
   const bool topic_busy = !job_topics_.empty() && job_topics_.contains(Key(message->topic()));
-  if (receivers > state_.limits.fanout_slice || (receivers > 0 && topic_busy)) {
+  if (receivers > state_.limits.fanout_slice || topic_busy) {
     StartJob(message, receivers, origin, token);
     *sliced = token != 0;
-  } else if (receivers > 0) {
-    images_.Begin(receivers < 3);
-    if (matches_.plain.size() == 1) {
-      DeliverList(message, *matches_.plain[0], gate);
-    } else {
-      Collect(message, &merged_);
-      for (const Target& target : merged_.targets)
-        DeliverTarget(message, merged_, target, gate);
-    }
+    return true;
   }
-  bool matched = receivers > 0;
+  images_.Begin(receivers < 3);
+  if (matches_.plain.size() == 1) {
+    DeliverList(message, *matches_.plain[0], gate);
+    return true;
+  }
+  Collect(message, &merged_);
+  for (const Target& target : merged_.targets)
+    DeliverTarget(message, merged_, target, gate);
+  return true;
+}
+
+bool Dispatcher::DeliverToGroups(const mqtt::MessagePtr& message, std::vector<std::string>* groups,
+                                 Gate* gate) {
+  if (matches_.shared.empty()) return false;
+  bool matched = false;
   images_.Begin(true);
   for (routing::SharedGroup* group : matches_.shared) {
-    if (groups != nullptr) {
-      const std::string_view text = state_.subscriptions.text(group->id);
-      if (std::find(groups->begin(), groups->end(), text) == groups->end()) continue;
+    if (groups == nullptr) {
+      DeliverShared(message, group, gate);
+      matched = true;
+      continue;
     }
-    DeliverShared(message, group, gate);
+    const std::string_view text = state_.subscriptions.text(group->id);
+    const auto asked = std::find(groups->begin(), groups->end(), text);
+    if (asked == groups->end()) continue;
     matched = true;
+    if (DeliverShared(message, group, gate)) groups->erase(asked);
   }
   return matched;
 }
@@ -244,15 +271,16 @@ const routing::Subscriber* Dispatcher::PickMember(routing::SharedGroup* group,
   return fallback;
 }
 
-void Dispatcher::DeliverShared(const mqtt::MessagePtr& message, routing::SharedGroup* group,
+bool Dispatcher::DeliverShared(const mqtt::MessagePtr& message, routing::SharedGroup* group,
                                Gate* gate) {
   const routing::Subscriber* member =
       PickMember(group, message->topic(), message->qos() == Qos::kAtMostOnce);
-  if (member == nullptr) return;
+  if (member == nullptr) return false;
   const std::span<const uint32_t> ids =
       member->identifier == 0 ? std::span<const uint32_t>{} : std::span(&member->identifier, 1);
   Offer(state_.sessions[member->session], message, member->qos(),
         message->retain() && member->retain_as_published(), ids, &images_, gate);
+  return true;
 }
 
 void Dispatcher::StartJob(const mqtt::MessagePtr& message, size_t expected, ShardId origin,
@@ -298,47 +326,62 @@ bool Dispatcher::RunJobs() {
   return !jobs_.empty();
 }
 
-void Dispatcher::OnForwarded(ShardId from, const ForwardedPublish& mail) {
-  static const std::vector<std::string> kNone;
+void Dispatcher::OnForwarded(ShardId from, ForwardedPublish mail) {
   Gate gate;
   bool sliced = false;
-  const std::vector<std::string>* groups = mail.groups == nullptr ? &kNone : mail.groups.get();
   Chain chain{from, mail.token};
   state_.commit_group = mail.commit_group;
   atomic_ = mail.commit_group != nullptr;
-  if (!groups->empty()) ForwardStrays(mail, &chain);
-  DeliverHere(mail.message, mail.plain, groups, &gate, chain.origin, chain.token, &sliced);
+  matches_.Clear();
+  state_.subscriptions.Match(mail.message->topic(), &matches_);
+  if (mail.groups != nullptr) {
+    DeliverToGroups(mail.message, mail.groups.get(), &gate);
+    if (!mail.groups->empty()) PassOnForwarded(&mail, &chain);
+  }
+  if (mail.plain) DeliverPlain(mail.message, &gate, chain.origin, chain.token, &sliced);
   EndPublish();
   if (mail.token != 0 && !sliced) Answer(chain.origin, chain.token, gate.lsn, gate.refused);
 }
 
-// The publisher's shard had not heard yet that the last member here left. Where a member is now is
-// known here: whoever sent us the message on has withdrawn its own route before, so this ends.
-void Dispatcher::ForwardStrays(const ForwardedPublish& mail, Chain* chain) {
-  uint32_t sent = 0;
-  route_matches_.Clear();
-  for (const std::string& group : *mail.groups) {
-    if (state_.subscriptions.Find(group) != routing::kNoFilter) continue;
-    if (route_matches_.shared.empty()) state_.routes.Match(mail.message->topic(), &route_matches_);
-    const auto& routes = route_matches_.shared;
-    const auto route =
-        std::find_if(routes.begin(), routes.end(), [&](const auto* r) { return r->text == group; });
-    if (route == routes.end()) continue;  // no member is left anywhere
-    ForwardedPublish onward;
-    onward.message = mail.message;
-    onward.token = mail.token == 0 ? 0 : next_token_;
-    onward.plain = false;
-    onward.groups = std::make_unique<std::vector<std::string>>(1, group);
-    onward.commit_group = AddPart();
-    state_.out.mail[PickShare(*route)].emplace_back(std::move(onward));
-    ++sent;
-  }
-  if (sent == 0 || mail.token == 0) return;
+void Dispatcher::PassOnForwarded(ForwardedPublish* mail, Chain* chain) {
+  const uint32_t sent = PassOn(mail->message, mail->token == 0 ? 0 : next_token_, *mail->groups,
+                               std::move(mail->tried));
+  if (sent == 0 || mail->token == 0) return;
   const uint64_t token = next_token_++;
   Pending& pending = pending_[token];
   pending.remaining = sent + 1;  // and our own part
   pending.chain = *chain;
   *chain = {state_.options.id, token};
+}
+
+uint32_t Dispatcher::PassOn(const mqtt::MessagePtr& message, uint64_t token,
+                            const std::vector<std::string>& groups, std::vector<ShardId> tried) {
+  uint32_t sent = 0;
+  tried.push_back(state_.options.id);
+  route_matches_.Clear();
+  state_.routes.Match(message->topic(), &route_matches_);
+  for (const std::string& group : groups) {
+    const auto& routes = route_matches_.shared;
+    const auto route =
+        std::find_if(routes.begin(), routes.end(), [&](const auto* r) { return r->text == group; });
+    if (route == routes.end()) continue;  // no member is left anywhere
+    const std::optional<routing::Destination> next = PickOther(**route, tried);
+    if (!next) continue;
+    ForwardedPublish onward;
+    onward.message = message;
+    onward.token = token;
+    onward.plain = false;
+    onward.groups = std::make_unique<std::vector<std::string>>(1, group);
+    onward.tried = tried;
+    Send(static_cast<ShardId>(*next), std::move(onward));
+    ++sent;
+  }
+  return sent;
+}
+
+void Dispatcher::Send(ShardId shard, ForwardedPublish mail) {
+  mail.commit_group = AddPart();
+  state_.out.mail[shard].emplace_back(std::move(mail));
 }
 
 void Dispatcher::Answer(ShardId origin, uint64_t token, session::Lsn lsn, bool refused) {

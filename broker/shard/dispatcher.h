@@ -49,7 +49,7 @@ class Dispatcher {
   void Bind(uint64_t token, ConnectionSlot slot, uint32_t generation, uint64_t ordinal);
 
   // A publish that another shard matched to this one.
-  void OnForwarded(ShardId from, const ForwardedPublish& mail);
+  void OnForwarded(ShardId from, ForwardedPublish mail);
   void OnPublishDone(uint64_t token, bool refused);
 
   // Gives one message to one session, as a subscription of the given QoS would.
@@ -130,14 +130,19 @@ class Dispatcher {
   };
 
   // Delivers to this shard's subscribers. groups: the shared groups this shard must serve, null =
-  // all that match. Returns whether anybody matched; *sliced: a job was made, its answer goes to
-  // (origin, token).
-  bool DeliverHere(const mqtt::MessagePtr& message, bool plain,
-                   const std::vector<std::string>* groups, Gate* gate, ShardId origin,
-                   uint64_t token, bool* sliced);
+  // all that match; those that it served are taken out. Returns whether anybody matched; *sliced: a
+  // job was made, its answer goes to (origin, token).
+  bool DeliverHere(const mqtt::MessagePtr& message, bool plain, std::vector<std::string>* groups,
+                   Gate* gate, ShardId origin, uint64_t token, bool* sliced);
+  // Its two halves, for what is in matches_.
+  bool DeliverPlain(const mqtt::MessagePtr& message, Gate* gate, ShardId origin, uint64_t token,
+                    bool* sliced);
+  bool DeliverToGroups(const mqtt::MessagePtr& message, std::vector<std::string>* groups,
+                       Gate* gate);
   bool DeliverList(const mqtt::MessagePtr& message, const std::vector<routing::Subscriber>& list,
                    Gate* gate);
-  void DeliverShared(const mqtt::MessagePtr& message, routing::SharedGroup* group, Gate* gate);
+  // False: no member here can have it.
+  bool DeliverShared(const mqtt::MessagePtr& message, routing::SharedGroup* group, Gate* gate);
   const routing::Subscriber* PickMember(routing::SharedGroup* group, std::string_view topic,
                                         bool connected_only);
   void Collect(const mqtt::MessagePtr& message, TargetList* list);
@@ -151,9 +156,15 @@ class Dispatcher {
 
   void Forward(const mqtt::MessagePtr& message, uint64_t token,
                std::vector<std::string>* groups_here, uint32_t* sent, bool* matched);
-  // Sends on what is for shared groups whose last member here has left. Whom to answer then:
-  // *chain, changed when there are more answers to wait for.
-  void ForwardStrays(const ForwardedPublish& mail, Chain* chain);
+  // Sends on what is for shared groups that have no member here who can have it: the publisher's
+  // shard had not heard yet that the last one left, or the rules do not let those here have it.
+  // `tried`: who could not serve it before us, so that this ends. Returns how many were sent.
+  uint32_t PassOn(const mqtt::MessagePtr& message, uint64_t token,
+                  const std::vector<std::string>& groups, std::vector<ShardId> tried);
+  // The same for what another shard sent. Whom to answer then: *chain, changed when there are more
+  // answers to wait for.
+  void PassOnForwarded(ForwardedPublish* mail, Chain* chain);
+  void Send(ShardId shard, ForwardedPublish mail);
   void Answer(ShardId origin, uint64_t token, session::Lsn lsn, bool refused);
 
   // The session's connection if it can be sent to now, else null.

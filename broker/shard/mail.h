@@ -50,6 +50,7 @@ struct ForwardedPublish {
   uint64_t token = 0;  // answer PublishDone with it once every promise is kept; 0 = no answer
   bool plain = true;
   std::unique_ptr<std::vector<std::string>> groups;
+  std::vector<ShardId> tried;  // shards that had no member of the groups who could have it
   session::CommitGroupPtr commit_group;  // the records belong to it; null = to none
 };
 

@@ -276,6 +276,36 @@ TEST(AccessTest, ASharedMessageGoesToAMemberThatMayHaveIt) {
   )");
 }
 
+TEST(AccessTest, ASharedMessageFindsTheOneShardWhoseMemberMayHaveIt) {
+  NodeOptions options;
+  options.shards = 4;
+  Transcript t(options);
+  for (int i = 0; i < 8; ++i) {
+    const std::string name = "m" + std::to_string(i);
+    t.Play(name + "> connect user=ann\n" + name + "< connack\n" + name +
+           "> subscribe 1 $share/g/# q1\n" + name + "< suback 1 0x01");
+  }
+  t.Play(R"(
+    b> connect user=bob
+    b< connack
+    b> subscribe 1 $share/g/# q1
+    b< suback 1 0x01
+    p> connect user=root
+    p< connack
+  )");
+  t.node().SetRules(Make({Of(true, kAll, "bob", {"#"})}));
+  for (int i = 1; i <= 9; ++i) {
+    const std::string n = std::to_string(i);
+    t.Play("p> publish " + n + " t m" + n + " q1\nb< publish t m" + n + " q1 #" + n +
+           "\np< puback " + n);
+  }
+  t.node().SetRules(Make({Of(true, kAll, "nobody", {"#"})}));
+  t.Play(R"(
+    p> publish 20 t m q1
+    p< puback 20
+  )");
+}
+
 TEST(AccessTest, CredentialsBringRulesAndAnEnd) {
   Transcript t;
   t.node().SetRules(OnlyBelow("all/#"));
