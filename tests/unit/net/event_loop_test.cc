@@ -126,9 +126,15 @@ class WakeStress {
     std::vector<std::thread> producers;
     for (auto& ring : rings_)
       producers.emplace_back([this, &ring] { Produce(*ring); });
-    const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(kDeadlineMs);
-    while (!done_.load() && std::chrono::steady_clock::now() < end) {
+    const auto deadline = [] {
+      return std::chrono::steady_clock::now() + std::chrono::milliseconds(kDeadlineMs);
+    };
+    auto end = deadline();
+    for (uint64_t seen = 0; !done_.load() && std::chrono::steady_clock::now() < end;) {
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      if (seen == turns_.load()) continue;
+      seen = turns_.load();
+      end = deadline();  // slow, but not hung
     }
     const bool in_time = done_.exchange(true);
     loop_->Wake();
@@ -157,6 +163,7 @@ class WakeStress {
     uint64_t left = rings_.size() * items_;
     while (left > 0 && !done_.load()) {
       loop_->Wait(-1);
+      turns_.fetch_add(1);
       uint64_t item;
       for (auto& ring : rings_) {
         while (ring->TryPop(&item)) {
@@ -172,7 +179,8 @@ class WakeStress {
   const bool bursts_;
   std::unique_ptr<EventLoop> loop_ = MakeLoop();
   std::vector<std::unique_ptr<SpscRing<uint64_t>>> rings_;
-  uint64_t sum_ = 0;  // the consumer's until it is joined
+  uint64_t sum_ = 0;                // the consumer's until it is joined
+  std::atomic<uint64_t> turns_{0};  // of the consumer
   std::atomic<bool> done_{false};
 };
 
