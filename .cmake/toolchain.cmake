@@ -32,6 +32,9 @@ if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
   target_compile_options(skein_flags INTERFACE -Wthread-safety)
 endif()
 
+if(SKEIN_PRECOMPILE)
+  add_compile_options(-pthread) # some libraries bring it; a precompiled header serves all or none
+endif()
 if(SKEIN_PRECOMPILE) # what ccache needs to see through a precompiled header
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     add_compile_options(-fpch-preprocess)

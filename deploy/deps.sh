@@ -16,10 +16,10 @@ set -euo pipefail
 
 packages_of() {
   case $1 in
-    run) echo libabsl20220623 libargon2-1 libcurl4 libfmt9 libprotobuf32 librocksdb7.8 libspdlog1.10 libssl3 libyaml-cpp0.7 ;;
+    run) echo libabsl20220623 libargon2-1 libcurl4 libfmt9 libgrpc++1.51 libprotobuf32 librocksdb7.8 libspdlog1.10 libssl3 libyaml-cpp0.7 ;;
     build)
-      echo g++ cmake ninja-build ccache protobuf-compiler \
-        libabsl-dev libargon2-dev libcli11-dev libcurl4-openssl-dev libprotobuf-dev librocksdb-dev libspdlog-dev libssl-dev \
+      echo g++ cmake ninja-build ccache protobuf-compiler protobuf-compiler-grpc \
+        libabsl-dev libargon2-dev libcli11-dev libcurl4-openssl-dev libgrpc++-dev libprotobuf-dev librocksdb-dev libspdlog-dev libssl-dev \
         libxxhash-dev libyaml-cpp-dev nlohmann-json3-dev
       ;;
     demo) echo mosquitto-clients ;;

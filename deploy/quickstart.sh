@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # From a bare Debian 12 machine to a running broker in one command.
 #
-# Usage: deploy/quickstart.sh [--port N | --listen URL] [--build-only] [-- skeinmqd flags...]
+# Usage: deploy/quickstart.sh [--port N | --listen URL] [--nodes N] [--build-only] [-- skeinmqd flags...]
 #
 #   --port N       serve on tcp://127.0.0.1:N (default 1883)
 #   --listen URL   serve here instead, for example 'tcp://0.0.0.0:1883?allow_anonymous=true'
-#   --nodes N      only 1 in this version
+#   --nodes N      a cluster of N nodes (1..9) on this machine: clients on --port and the N-1 ports after it
 #   --build-only   install and build, do not run
 #   --help         this text
 #
@@ -14,7 +14,9 @@
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-listen=tcp://127.0.0.1:1883
+listen=
+first_port=1883
+nodes=1
 build_only=false
 
 say() { printf '\n==> %s\n' "$*"; }
@@ -41,12 +43,12 @@ while [[ $# -gt 0 ]]; do
     --port)
       [[ $value =~ ^[0-9]{1,5}$ && $value -ge 1 && $value -le 65535 ]] ||
         fail "--port: got '$value'; allowed: integer 1..65535"
-      listen=tcp://127.0.0.1:$value
+      first_port=$value
       ;;
     --listen) listen=$value ;;
     --nodes)
-      [[ $value == 1 ]] ||
-        fail "--nodes $value: clusters are not available in this version, only a single node is"
+      [[ $value =~ ^[1-9]$ ]] || fail "--nodes: got '$value'; allowed: integer 1..9"
+      nodes=$value
       ;;
     --build-only) build_only=true ;;
     --help | -h)
@@ -57,6 +59,10 @@ while [[ $# -gt 0 ]]; do
     *) fail "unknown option '$option' (see --help)" ;;
   esac
 done
+
+[[ $nodes == 1 || -z $listen ]] || fail "--nodes: nodes listen on ports of their own, give --port instead of --listen"
+((first_port + nodes - 1 <= 65535)) || fail "--port: $nodes nodes need the ports from $first_port on"
+listen=${listen:-tcp://127.0.0.1:$first_port}
 
 say "Packages"
 "$root/deploy/deps.sh" install build demo
@@ -79,6 +85,44 @@ if $build_only; then exit 0; fi
 
 data=${XDG_STATE_HOME:-$HOME/.local/state}/skeinmq
 mkdir -p "$data"
+
+# A cluster: one process a node. Nodes speak to each other on ports that are 10000 above (or below) the clients'.
+if ((nodes > 1)); then
+  offset=10000
+  ((first_port + nodes - 1 + offset <= 65535)) || offset=-10000
+  peers=
+  for ((node = 0; node < nodes; node++)); do
+    peers+=${peers:+,}node-$node=127.0.0.1:$((first_port + node + offset))
+  done
+  pids=()
+  # shellcheck disable=SC2317
+  stop_nodes() {
+    trap - INT TERM EXIT
+    kill "${pids[@]}" 2>/dev/null || true
+    wait || true
+  }
+  trap stop_nodes EXIT
+  trap 'stop_nodes; exit 0' INT TERM
+  for ((node = 0; node < nodes; node++)); do
+    mkdir -p "$data/cluster/node-$node"
+    "$skeinmqd" --node-id "node-$node" --data-dir "$data/cluster/node-$node" --listen "tcp://127.0.0.1:$((first_port + node))" \
+      --cluster-listen "127.0.0.1:$((first_port + node + offset))" --peers "$peers" "$@" 2> >(sed -u "s/^/node-$node  /" >&2) &
+    pids+=($!)
+  done
+  say "Starting $nodes nodes, data in $data/cluster"
+  cat <<TEXT
+
+Try it in two other terminals, on different nodes:
+
+    mosquitto_sub -p $first_port -t dw/demo
+    mosquitto_pub -p $((first_port + nodes - 1)) -t dw/demo -m hello
+
+Ctrl-C stops them.
+
+TEXT
+  wait -n || true # one that ends by itself takes the others with it
+  exit 1
+fi
 
 # The address of the URL, for the example below.
 address=${listen#*://}

@@ -50,14 +50,16 @@ enum class DropReason : uint8_t {
   kPacketTooLarge,   // larger than the client's Maximum Packet Size [MQTT-3.1.2-24]
   kRetainedFull,     // max_retained_messages or max_retained_bytes: delivered, not retained
   kSessionEnded,     // the session ended with messages in its queue
+  kPeerDown,         // for a durable session on a node that is away: the publisher is told
   kDiskFull,         // a durable session, and the disk is nearly full: the publisher is told
   kNotAuthorized,    // the access rules do not let the subscriber have it
 };
-inline constexpr size_t kDropReasons = 10;
+inline constexpr size_t kDropReasons = 11;
 
 inline constexpr std::array<std::string_view, kDropReasons> kDropReasonNames = {
-    "output_full",      "queue_full",    "queue_bytes",   "total_queue_bytes", "expired",
-    "packet_too_large", "retained_full", "session_ended", "disk_full",         "not_authorized"};
+    "output_full", "queue_full",       "queue_bytes",   "total_queue_bytes",
+    "expired",     "packet_too_large", "retained_full", "session_ended",
+    "peer_down",   "disk_full",        "not_authorized"};
 
 inline constexpr std::array<std::string_view, 16> kPacketTypeLabels = {
     "reserved", "connect",  "connack",    "publish", "puback",      "pubrec",

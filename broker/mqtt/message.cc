@@ -44,6 +44,19 @@ void Message::Free(const Message* message) {
   ::operator delete(const_cast<Message*>(message));
 }
 
+MessagePtr Message::ReceivedAt(TimeMs time) const {
+  Init init;
+  init.topic = topic();
+  init.properties = properties();
+  init.payload = payload();
+  init.qos = qos_;
+  init.retain = retain_;
+  init.expiry_seconds = expiry_seconds_;
+  init.received_at = time;
+  init.publisher = publisher_;
+  return Make(init);
+}
+
 uint32_t Message::expiry_left(TimeMs now) const {
   const TimeMs waited = std::max<TimeMs>(now - received_at_, 0) / 1000;
   return waited >= expiry_seconds_ ? 1 : static_cast<uint32_t>(expiry_seconds_ - waited);

@@ -41,6 +41,8 @@ class Message {
   };
 
   static MessagePtr Make(const Init& init);
+  // A copy that was received at another time.
+  MessagePtr ReceivedAt(TimeMs time) const;
 
   std::string_view topic() const { return {data(), topic_size_}; }
   std::string_view properties() const { return {data() + topic_size_, properties_size_}; }

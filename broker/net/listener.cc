@@ -180,6 +180,11 @@ PeerAddress::PeerAddress(const sockaddr_in& address)
   std::memcpy(&address_.s6_addr[12], &address.sin_addr, sizeof(address.sin_addr));
 }
 
+PeerAddress::PeerAddress(const std::array<uint8_t, 16>& bytes, uint16_t port)
+    : port_(port), known_(true) {
+  std::memcpy(address_.s6_addr, bytes.data(), bytes.size());
+}
+
 std::string PeerAddress::AddressText() const {
   if (!known_) return "unknown";
   char text[INET6_ADDRSTRLEN];

@@ -46,6 +46,8 @@ class PeerAddress {
   PeerAddress() = default;
   explicit PeerAddress(const sockaddr_in6& address);
   explicit PeerAddress(const sockaddr_in& address);
+  // As bytes() and port() gave them.
+  PeerAddress(const std::array<uint8_t, 16>& bytes, uint16_t port);
 
   bool known() const { return known_; }
   uint16_t port() const { return port_; }

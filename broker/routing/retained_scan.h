@@ -31,6 +31,8 @@ class RetainedScan {
   // Needs a valid topic filter without "$share/{name}/" (a shared subscription is sent no retained
   // messages).
   explicit RetainedScan(std::string_view topic_filter);
+  // Every key matches.
+  RetainedScan() : multi_(true) {}
 
   // No key below it matches.
   std::string first_key() const;

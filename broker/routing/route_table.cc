@@ -53,20 +53,7 @@ void RouteTable::Set(std::string_view filter_text, Destination destination, uint
 
 void RouteTable::WithdrawAll(Destination destination) {
   std::vector<std::string> texts;
-  const auto says = [destination](const Share& share) { return share.destination == destination; };
-  index_.ForEach([&](uint32_t id) {
-    const Entry& entry = index_[id];
-    if (std::any_of(entry.plain.begin(), entry.plain.end(), says)) {
-      texts.emplace_back(index_.text(id));
-    }
-    if (entry.groups == nullptr) return;
-    for (const uint32_t slot : *entry.groups) {
-      const Group& group = groups_[slot];
-      if (std::any_of(group.route.shares.begin(), group.route.shares.end(), says)) {
-        texts.push_back(group.text);
-      }
-    }
-  });
+  ForEachOf(destination, [&](std::string_view text, uint32_t) { texts.emplace_back(text); });
   for (const std::string& text : texts)
     Set(text, destination, 0);
   last_seen_.erase(destination);

@@ -33,6 +33,22 @@ class RouteTable {
   // Says that the destination has `weight` subscribers (members, for a shared group) of the filter,
   // written as in SUBSCRIBE; replaces what it said before. 0 withdraws.
   void Set(std::string_view filter_text, Destination destination, uint32_t weight);
+  // Calls visit(text, weight) for all that the destination said; visit must not change the table.
+  template <class F>
+  void ForEachOf(Destination destination, F visit) const {
+    const auto tell = [&](std::string_view text, const auto& shares) {
+      for (const Share& share : shares) {
+        if (share.destination == destination) visit(text, share.weight);
+      }
+    };
+    index_.ForEach([&](uint32_t id) {
+      const Entry& entry = index_[id];
+      tell(index_.text(id), entry.plain);
+      if (entry.groups == nullptr) return;
+      for (const uint32_t slot : *entry.groups)
+        tell(groups_[slot].text, groups_[slot].route.shares);
+    });
+  }
   // Withdraws all that the destination said.
   void WithdrawAll(Destination destination);
 

@@ -1,5 +1,6 @@
 #include "broker/shard/broker.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace skein::shard {
@@ -34,6 +35,10 @@ absl::Status Broker::Start() {
     shard.id = id;
     shard.count = options_.shards;
     shard.partitions = options_.partitions;
+    shard.node = options_.node;
+    shard.nodes = options_.nodes;
+    shard.join_timeout_ms = options_.join_timeout_ms;
+    shard.partition_nodes = options_.partition_nodes;
     shard.limits = options_.limits;
     shard.listeners = infos;
     Ports ports;
@@ -66,6 +71,13 @@ void Broker::Stop() {
   for (std::thread& thread : threads_)
     thread.join();
   threads_.clear();
+}
+
+size_t Broker::peer_backlog() const {
+  size_t most = 0;
+  for (const auto& shard : shared_.shards)
+    most = std::max(most, shard->peer_backlog());
+  return most;
 }
 
 std::vector<net::Endpoint> Broker::endpoints() const {

@@ -26,6 +26,10 @@ struct BrokerListener {
 struct BrokerOptions {
   ShardId shards = 1;
   uint32_t partitions = 256;
+  NodeNumber node = 0;
+  NodeNumber nodes = 1;
+  std::vector<NodeNumber> partition_nodes;  // empty: there is no cluster
+  TimeMs join_timeout_ms = 0;               // how long to wait for the other nodes
   Limits limits;
   std::vector<BrokerListener> listeners;
 };
@@ -54,6 +58,17 @@ class Broker {
 
   // Other access rules; they hold on every shard on return. The thread that starts and stops.
   void SetRules(const std::shared_ptr<const auth::AccessRules>& rules);
+
+  // Any thread.
+  TimeMs Now() const { return shared_.clock.Now(); }
+
+  // Before Start(): who carries mail to the other nodes. It outlives the shards.
+  void SetPeers(Peers* peers) { shared_.peers = peers; }
+  // Any thread, after Start(): what happens with a peer, for one shard.
+  void OnPeer(ShardId shard, PeerEvent event) { shared_.shards[shard]->OnPeer(std::move(event)); }
+
+  // Bytes that were brought for the slowest shard and that it has not taken over yet. Any thread.
+  size_t peer_backlog() const;
 
   // The bound listeners with their actual ports, after Start().
   std::vector<net::Endpoint> endpoints() const;

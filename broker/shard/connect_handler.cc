@@ -40,12 +40,23 @@ void ConnectHandler::OnFirstPacket(Connection& connection, const mqtt::Frame& fr
 // Whether another shard owns the client id; then the connection goes there.
 bool ConnectHandler::MoveTo(Connection& connection, std::string_view client_id,
                             std::string_view bytes, std::string_view assigned_id) {
-  const ShardId owner = OwnerOf(client_id, state_.options.partitions, state_.options.count);
-  if (owner == state_.options.id) return false;
+  const Owner owner = OwnerOf(client_id, state_.options);
+  if (!owner.peer.has_value() && owner.shard == state_.options.id) return false;
+  if (owner.peer.has_value() && !state_.PeerUp(*owner.peer)) {
+    lifecycle_.RefuseConnect(connection, ReasonCode::kServerUnavailable,
+                             "the node that has the client's session cannot be reached");
+    return true;
+  }
+  PlaceId target = owner.shard;
+  if (owner.peer.has_value()) {
+    const session::PartitionId partition = PartitionOf(client_id, state_.options.partitions);
+    target = state_.PlaceOf(*owner.peer,
+                            static_cast<ShardId>(partition % state_.peer_shards[*owner.peer]));
+  }
   connection.state = Connection::State::kMoved;
   state_.wheel.Cancel(&connection.timer);
   state_.out.moves.push_back(
-      {connection.slot, owner, std::string(bytes), std::string(assigned_id)});
+      {connection.slot, target, std::string(bytes), std::string(assigned_id)});
   return true;
 }
 
@@ -218,7 +229,8 @@ void ConnectHandler::DecideConnect(Connection& connection, const mqtt::Connect& 
     // The shard that owns the id asks again: the answer may depend on what only it knows.
     const bool moved_before = connection.auth != nullptr && connection.auth->assigned_id == id;
     if (!moved_before && MoveTo(connection, id, bytes, id)) return;
-    if (OwnerOf(id, state_.options.partitions, state_.options.count) != state_.options.id) {
+    const Owner owner = OwnerOf(id, state_.options);
+    if (owner.peer.has_value() || owner.shard != state_.options.id) {
       return lifecycle_.RefuseConnect(connection, ReasonCode::kServerBusy,
                                       "the client id that the credentials assign has changed");
     }

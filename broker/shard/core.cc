@@ -13,7 +13,8 @@ Core::Core(const ShardOptions& options, const Ports& ports, TimeMs now)
       access_(&state_),
       sender_(&state_),
       stored_(&state_),
-      dispatcher_(&state_, &access_, &sender_, &stored_),
+      feed_(&state_),
+      dispatcher_(&state_, &access_, &sender_, &stored_, &feed_),
       promises_(&state_, &sender_, &dispatcher_),
       lifecycle_(&state_, &access_, &sender_, &dispatcher_, &promises_, &stored_),
       replay_(&state_, &sender_, &dispatcher_),
@@ -234,23 +235,110 @@ void Core::Release(Connection& connection) {
 void Core::OnMail(ShardId from, Mail&& mail) {
   if (auto* forwarded = std::get_if<ForwardedPublish>(&mail))
     return dispatcher_.OnForwarded(from, std::move(*forwarded));
-  if (auto* finished = std::get_if<PublishDone>(&mail))
+  if (auto* finished = std::get_if<PublishDone>(&mail)) {
+    if (from >= state_.options.count)
+      return dispatcher_.OnPeerDone(from, finished->token, finished->refused);
     return dispatcher_.OnPublishDone(finished->token, finished->refused);
+  }
+  if (auto* retained = std::get_if<RetainedChange>(&mail)) return feed_.OnChange(*retained);
   if (auto* change = std::get_if<RouteChange>(&mail)) {
     state_.routes.Set(change->filter, from, change->weight);
-    // One answer a batch is enough: a later one covers the earlier.
-    auto& box = state_.out.mail[from];
-    if (!box.empty()) {
-      if (auto* last = std::get_if<RouteApplied>(&box.back())) {
-        last->sequence = change->sequence;
-        return;
-      }
-    }
-    box.emplace_back(RouteApplied{change->sequence});
-    return;
+    if (from >= state_.options.count)
+      state_.durable_routes.Set(change->filter, from,
+                                change->durable ? state_.places[from].life : 0);
+    return AnswerRoutes(from, change->sequence);
   }
-  if (auto* applied = std::get_if<RouteApplied>(&mail))
-    state_.routes_applied[from] = applied->sequence;
+  if (auto* reset = std::get_if<RouteReset>(&mail)) {
+    state_.routes.WithdrawAll(from);
+    return AnswerRoutes(from, reset->sequence);
+  }
+  if (auto* applied = std::get_if<RouteApplied>(&mail)) {
+    state_.places[from].routes_applied = applied->sequence;
+  } else if (std::holds_alternative<RouteReady>(mail)) {
+    RoutesKnown(from);
+  }
+}
+
+void Core::AnswerRoutes(PlaceId from, uint64_t sequence) {
+  // One answer a batch is enough: a later one covers the earlier.
+  auto& box = state_.out.mail[from];
+  if (!box.empty()) {
+    if (auto* last = std::get_if<RouteApplied>(&box.back())) {
+      last->sequence = sequence;
+      return;
+    }
+  }
+  box.emplace_back(RouteApplied{sequence});
+}
+
+void Core::OnPeerUp(NodeNumber peer, ShardId shards) {
+  const PlaceId end = state_.PlaceOf(peer, shards);
+  if (state_.peer_shards.size() <= peer) state_.peer_shards.resize(peer + size_t{1});
+  state_.peer_shards[peer] = shards;
+  if (state_.places.size() < end) {
+    state_.places.resize(end);
+    state_.out.mail.resize(end);
+  }
+  const PlaceId last = std::min<PlaceId>(state_.PlaceOf(peer, kMaxShardsANode),
+                                         static_cast<PlaceId>(state_.places.size()));
+  for (PlaceId place = state_.PlaceOf(peer, 0); place < last; ++place) {
+    const bool exists = place < end;
+    Change(place, [&](Place* changed) {
+      changed->up = changed->was_up = exists;
+      changed->routes_applied = 0;
+      changed->routes_known = false;
+      ++changed->life;
+    });
+    // It has fewer shards than before: their sessions are on the others.
+    if (!exists) state_.durable_routes.WithdrawAll(place);
+    if (exists) TellRoutes(place);
+  }
+  feed_.Start(peer);
+}
+
+void Core::TellRoutes(PlaceId place) {
+  auto& box = state_.out.mail[place];
+  box.emplace_back(RouteReset{state_.route_sequence});
+  state_.routes.ForEachOf(state_.options.id, [&](std::string_view filter, uint32_t weight) {
+    box.emplace_back(
+        RouteChange{state_.route_sequence, weight, std::string(filter), state_.IsDurable(filter)});
+  });
+  box.emplace_back(RouteReady{});
+}
+
+void Core::RoutesKnown(PlaceId place) {
+  std::vector<std::string> gone;
+  state_.durable_routes.ForEachOf(place, [&](std::string_view filter, uint32_t life) {
+    if (life != state_.places[place].life) gone.emplace_back(filter);
+  });
+  for (const std::string& filter : gone)
+    state_.durable_routes.Set(filter, place, 0);
+  Change(place, [](Place* changed) { changed->routes_known = true; });
+}
+
+bool Core::Joined() const {
+  for (NodeNumber node = 0; node < state_.options.nodes; ++node) {
+    if (node == state_.options.node) continue;
+    if (!state_.PeerUp(node)) return false;
+    const PlaceId first = state_.PlaceOf(node, 0);
+    for (PlaceId place = first; place < first + state_.peer_shards[node]; ++place) {
+      if (!state_.places[place].routes_known) return false;
+    }
+  }
+  return true;
+}
+
+void Core::OnPeerDown(NodeNumber peer) {
+  feed_.Stop(peer);
+  const PlaceId end = std::min<PlaceId>(state_.PlaceOf(peer, kMaxShardsANode),
+                                        static_cast<PlaceId>(state_.places.size()));
+  for (PlaceId place = state_.PlaceOf(peer, 0); place < end; ++place) {
+    if (!state_.places[place].up) continue;
+    Change(place, [](Place* changed) { changed->up = false; });
+    state_.out.mail[place].clear();
+    state_.routes.WithdrawAll(place);
+    dispatcher_.OnPlaceDown(place);
+  }
 }
 
 void Core::OnAuthDecision(ConnectionSlot slot, uint32_t generation,
@@ -265,6 +353,7 @@ void Core::Tick() {
   more_work_ = RunDueTimers();
   more_work_ |= dispatcher_.RunJobs();
   more_work_ |= replay_.Run();
+  more_work_ |= feed_.Run();
   more_work_ |= access_.Recheck();
   CloseBanned();
   ResumePaused();

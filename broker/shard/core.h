@@ -20,6 +20,7 @@
 #include "broker/shard/lifecycle.h"
 #include "broker/shard/packet_handler.h"
 #include "broker/shard/promises.h"
+#include "broker/shard/retained_feed.h"
 #include "broker/shard/retained_replay.h"
 #include "broker/shard/sender.h"
 #include "broker/shard/state.h"
@@ -42,6 +43,9 @@ class Core {
 
   // The other shards know the routes of what was recovered.
   bool Settled() const { return state_.RoutesApplied(state_.route_sequence); }
+
+  // Every other node of the cluster is there, and all of its routes are known.
+  bool Joined() const;
 
   void BeginTick(TimeMs now) { state_.now = now; }
 
@@ -82,6 +86,17 @@ class Core {
     access_.SetRules(std::move(rules));
   }
 
+  // The shards of a peer can be reached: they are told this shard's routes, and mail for them is
+  // made from now on. They come as PlaceOf() numbers them.
+  void OnPeerUp(NodeNumber peer, ShardId shards);
+  // They cannot any more: no route leads there, nobody waits for them.
+  void OnPeerDown(NodeNumber peer);
+
+  // Ends one connection, with DISCONNECT if it speaks MQTT 5.
+  void Close(Connection& connection, mqtt::ReasonCode reason, const char* why) {
+    if (connection.open()) lifecycle_.Close(connection, reason, why);
+  }
+
   // Ends all connections with the reason, wills included.
   void CloseAll(mqtt::ReasonCode reason) { lifecycle_.CloseAll(reason); }
 
@@ -115,11 +130,25 @@ class Core {
   void OnConnectionTimer(Connection& connection);
 
   void OnDurable();
+  void AnswerRoutes(PlaceId from, uint64_t sequence);
+  void TellRoutes(PlaceId place);
+  // All routes of this life of the place are known: those that were not told again are gone.
+  void RoutesKnown(PlaceId place);
+  // Changes a place's state, keeping count of those that are away.
+  template <class F>
+  void Change(PlaceId place, F change) {
+    const bool was_away = state_.places[place].away();
+    change(&state_.places[place]);
+    const bool is_away = state_.places[place].away();
+    state_.places_away += (is_away ? 1 : 0);
+    state_.places_away -= (was_away ? 1 : 0);
+  }
 
   ShardState state_;
   Access access_;
   Sender sender_;
   StoredQueues stored_;
+  RetainedFeed feed_;
   Dispatcher dispatcher_;
   Promises promises_;
   Lifecycle lifecycle_;

@@ -32,7 +32,7 @@ routing::Destination PickShare(routing::RouteTable::SharedRoute* route) {
 
 // The heaviest that is not among `tried`; nothing if all are.
 std::optional<routing::Destination> PickOther(const routing::RouteTable::SharedRoute& route,
-                                              const std::vector<ShardId>& tried) {
+                                              const std::vector<PlaceId>& tried) {
   const routing::RouteTable::Share* best = nullptr;
   for (const auto& share : route.shares) {
     if (std::find(tried.begin(), tried.end(), share.destination) != tried.end()) continue;
@@ -51,7 +51,7 @@ Dispatcher::Outcome Dispatcher::Publish(const mqtt::MessagePtr& message, Gate* g
   const uint64_t answers = gate != nullptr ? next_token_ : 0;
   uint32_t destinations = 0;
   bool sliced = false;
-  if (state_.options.count == 1) {
+  if (!state_.has_others()) {
     outcome.matched =
         DeliverHere(message, true, nullptr, gate, state_.options.id, answers, &sliced);
   } else {
@@ -59,6 +59,10 @@ Dispatcher::Outcome Dispatcher::Publish(const mqtt::MessagePtr& message, Gate* g
     Forward(message, answers, &groups_here, &destinations, &outcome.matched);
     outcome.matched |=
         DeliverHere(message, true, &groups_here, gate, state_.options.id, answers, &sliced);
+    if (gate != nullptr && state_.places_away > 0 && Stranded(message->topic())) {
+      gate->refused = true;
+      Drop(DropReason::kPeerDown);
+    }
     if (!groups_here.empty()) destinations += PassOn(message, answers, groups_here, {});
   }
   if (sliced) ++destinations;
@@ -70,13 +74,32 @@ Dispatcher::Outcome Dispatcher::Publish(const mqtt::MessagePtr& message, Gate* g
   return outcome;
 }
 
+bool Dispatcher::Stranded(std::string_view topic) {
+  const auto away = [this](routing::Destination place) { return state_.places[place].away(); };
+  stranded_.Clear();
+  state_.durable_routes.Match(topic, &stranded_);
+  if (std::any_of(stranded_.destinations.begin(), stranded_.destinations.end(), away)) return true;
+  return std::any_of(stranded_.shared.begin(), stranded_.shared.end(), [&](const auto* group) {
+    const auto gone = [&](const auto& share) { return away(share.destination); };
+    if (!std::all_of(group->shares.begin(), group->shares.end(), gone)) return false;
+    const auto& live = route_matches_.shared;
+    return std::none_of(live.begin(), live.end(),
+                        [&](const auto* route) { return route->text == group->text; });
+  });
+}
+
 bool Dispatcher::Retain(const mqtt::MessagePtr& message, Gate* gate) {
   if (!MayRecord(gate)) return false;
-  if (state_.ports.retained->Put(message) == RetainedStore::PutResult::kFull) {
+  mqtt::MessagePtr kept = message;
+  const RetainedStore::PutResult result = state_.clustered()
+                                              ? state_.ports.retained->PutLatest(&kept)
+                                              : state_.ports.retained->Put(kept);
+  if (result == RetainedStore::PutResult::kFull) {
     Drop(DropReason::kRetainedFull);
     return false;
   }
-  state_.last_lsn = state_.ports.store->AppendRetained(message);
+  state_.last_lsn = state_.ports.store->AppendRetained(kept);
+  if (state_.clustered()) feed_.Announce(kept);
   if (gate != nullptr) gate->lsn = state_.last_lsn;
   return true;
 }
@@ -355,7 +378,7 @@ void Dispatcher::PassOnForwarded(ForwardedPublish* mail, Chain* chain) {
 }
 
 uint32_t Dispatcher::PassOn(const mqtt::MessagePtr& message, uint64_t token,
-                            const std::vector<std::string>& groups, std::vector<ShardId> tried) {
+                            const std::vector<std::string>& groups, std::vector<PlaceId> tried) {
   uint32_t sent = 0;
   tried.push_back(state_.options.id);
   route_matches_.Clear();
@@ -373,15 +396,34 @@ uint32_t Dispatcher::PassOn(const mqtt::MessagePtr& message, uint64_t token,
     onward.plain = false;
     onward.groups = std::make_unique<std::vector<std::string>>(1, group);
     onward.tried = tried;
-    Send(static_cast<ShardId>(*next), std::move(onward));
+    Send(static_cast<PlaceId>(*next), std::move(onward));
     ++sent;
   }
   return sent;
 }
 
-void Dispatcher::Send(ShardId shard, ForwardedPublish mail) {
-  mail.commit_group = AddPart();
-  state_.out.mail[shard].emplace_back(std::move(mail));
+void Dispatcher::Send(PlaceId place, ForwardedPublish mail) {
+  if (place < state_.options.count) {
+    mail.commit_group = AddPart();
+  } else if (mail.token != 0) {
+    ++state_.places[place].awaited[mail.token];
+  }
+  state_.out.mail[place].emplace_back(std::move(mail));
+}
+
+void Dispatcher::OnPeerDone(PlaceId place, uint64_t token, bool refused) {
+  auto& awaited = state_.places[place].awaited;
+  const auto found = awaited.find(token);
+  if (found == awaited.end()) return;  // it was answered when the peer went away
+  if (--found->second == 0) awaited.erase(found);
+  OnPublishDone(token, refused);
+}
+
+void Dispatcher::OnPlaceDown(PlaceId place) {
+  for (const auto& [token, times] : std::exchange(state_.places[place].awaited, {})) {
+    for (uint32_t i = 0; i < times; ++i)
+      OnPublishDone(token, true);
+  }
 }
 
 void Dispatcher::Answer(ShardId origin, uint64_t token, session::Lsn lsn, bool refused) {
@@ -389,7 +431,7 @@ void Dispatcher::Answer(ShardId origin, uint64_t token, session::Lsn lsn, bool r
     waiting_.push_back({lsn, origin, token, refused});
   } else if (origin == state_.options.id) {
     OnPublishDone(token, refused);
-  } else {
+  } else if (state_.places[origin].up) {
     state_.out.mail[origin].emplace_back(PublishDone{token, refused});
   }
 }

@@ -17,6 +17,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "broker/shard/access.h"
+#include "broker/shard/retained_feed.h"
 #include "broker/shard/sender.h"
 #include "broker/shard/state.h"
 #include "broker/shard/stored_queues.h"
@@ -29,8 +30,9 @@ class Dispatcher {
   // Members of a shared group that are looked at to find one that can take a message at once.
   static constexpr size_t kMembersTried = 256;
 
-  Dispatcher(ShardState* state, Access* access, Sender* sender, StoredQueues* stored)
-      : state_(*state), access_(*access), sender_(*sender), stored_(*stored) {}
+  Dispatcher(ShardState* state, Access* access, Sender* sender, StoredQueues* stored,
+             RetainedFeed* feed)
+      : state_(*state), access_(*access), sender_(*sender), stored_(*stored), feed_(*feed) {}
 
   struct Outcome {
     bool matched = false;        // somebody, here or elsewhere, wants it
@@ -51,6 +53,10 @@ class Dispatcher {
   // A publish that another shard matched to this one.
   void OnForwarded(ShardId from, ForwardedPublish mail);
   void OnPublishDone(uint64_t token, bool refused);
+  // The same from a shard of a peer.
+  void OnPeerDone(PlaceId place, uint64_t token, bool refused);
+  // A peer is gone: what it has not answered is refused, for nobody knows whether it is safe.
+  void OnPlaceDown(PlaceId place);
 
   // Gives one message to one session, as a subscription of the given QoS would.
   void Offer(session::Session& session, const mqtt::MessagePtr& message, Qos subscription_qos,
@@ -160,11 +166,14 @@ class Dispatcher {
   // shard had not heard yet that the last one left, or the rules do not let those here have it.
   // `tried`: who could not serve it before us, so that this ends. Returns how many were sent.
   uint32_t PassOn(const mqtt::MessagePtr& message, uint64_t token,
-                  const std::vector<std::string>& groups, std::vector<ShardId> tried);
+                  const std::vector<std::string>& groups, std::vector<PlaceId> tried);
   // The same for what another shard sent. Whom to answer then: *chain, changed when there are more
   // answers to wait for.
   void PassOnForwarded(ForwardedPublish* mail, Chain* chain);
-  void Send(ShardId shard, ForwardedPublish mail);
+  void Send(PlaceId place, ForwardedPublish mail);
+  // A durable session on a node that is away has a subscription for it: nobody can keep the message
+  // for it now.
+  bool Stranded(std::string_view topic);
   void Answer(ShardId origin, uint64_t token, session::Lsn lsn, bool refused);
 
   // The session's connection if it can be sent to now, else null.
@@ -184,9 +193,11 @@ class Dispatcher {
   Access& access_;
   Sender& sender_;
   StoredQueues& stored_;
+  RetainedFeed& feed_;
   ImageCache images_;
   routing::SubscriptionTable::Matches matches_;
   routing::RouteTable::Matches route_matches_;
+  routing::RouteTable::Matches stranded_;
   TargetList merged_;
   std::vector<Share> shares_;
   uint64_t stamp_ = 0;

@@ -20,8 +20,13 @@ session::PartitionId PartitionOf(std::string_view client_id, uint32_t partitions
                                            partitions);
 }
 
-ShardId OwnerOf(std::string_view client_id, uint32_t partitions, ShardId shards) {
-  return static_cast<ShardId>(PartitionOf(client_id, partitions) % shards);
+Owner OwnerOf(std::string_view client_id, const ShardOptions& options) {
+  const session::PartitionId partition = PartitionOf(client_id, options.partitions);
+  Owner owner;
+  owner.shard = static_cast<ShardId>(partition % options.count);
+  if (!options.partition_nodes.empty() && options.partition_nodes[partition] != options.node)
+    owner.peer = options.partition_nodes[partition];
+  return owner;
 }
 
 std::string Lifecycle::NewClientId() {
@@ -32,8 +37,8 @@ std::string Lifecycle::NewClientId() {
     std::snprintf(text, sizeof text, "auto-%016llx%016llx",
                   static_cast<unsigned long long>(state_.ports.random()),
                   static_cast<unsigned long long>(state_.ports.random()));
-    if (OwnerOf(text, state_.options.partitions, state_.options.count) == state_.options.id)
-      return text;
+    const Owner owner = OwnerOf(text, state_.options);
+    if (!owner.peer.has_value() && owner.shard == state_.options.id) return text;
   }
 }
 

@@ -6,6 +6,7 @@
 // is being fanned out. Limits: Limits::max_sessions.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -71,6 +72,9 @@ class Lifecycle {
   // Tells the other shards how many subscribers the filter has here. Returns the sequence to wait
   // for, 0 with one shard.
   uint64_t AnnounceRoute(std::string_view filter);
+  // One subscription of a durable session more or less (by = 1, -1). True: announce the filter
+  // again, peers know otherwise.
+  bool CountDurable(const session::Session& session, std::string_view filter, int by);
 
   // Counts a session's memberships in shared groups again after it came or went.
   void AnnounceShared(const session::Session& session);
@@ -99,7 +103,11 @@ class Lifecycle {
 
 session::PartitionId PartitionOf(std::string_view client_id, uint32_t partitions);
 
-// The shard that owns a client id.
-ShardId OwnerOf(std::string_view client_id, uint32_t partitions, ShardId shards);
+// Who owns a client id.
+struct Owner {
+  std::optional<NodeNumber> peer;  // none: this node
+  ShardId shard = 0;               // of this node
+};
+Owner OwnerOf(std::string_view client_id, const ShardOptions& options);
 
 }  // namespace skein::shard

@@ -1,8 +1,9 @@
-// What shards of one node tell each other.
+// What shards tell each other, on one node and between nodes.
 //
 // Purpose: the values that cross from one shard thread to another. Nothing else does, but immutable
-// messages and the two stores. Thread: made on one shard, moved to another; nothing in it is shared
-// but MessagePtr. Order: mail from one shard to another arrives in the order it was sent.
+// messages and the two stores. MovedConnection and commit groups stay within a node. Thread: made
+// on one shard, moved to another; nothing in it is shared but MessagePtr. Order: mail from one
+// shard to another arrives in the order it was sent.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +18,9 @@
 #include "broker/session/store.h"
 
 namespace skein::shard {
+
+// A shard, of this node or of a peer, as a node numbers them (state.h).
+using PlaceId = ShardId;
 
 // A connection whose CONNECT names a client id that the receiving shard owns. `unread` begins with
 // that CONNECT.
@@ -36,7 +40,17 @@ struct RouteChange {
   uint64_t sequence = 0;
   uint32_t weight = 0;
   std::string filter;
+  bool durable = false;  // some of the subscribers are durable sessions; told to peers only
 };
+
+// What the sender has said about its routes is void: all of them follow, then RouteChanges go on
+// from `sequence`.
+struct RouteReset {
+  uint64_t sequence = 0;
+};
+
+// All that RouteReset announced has been said.
+struct RouteReady {};
 
 // All of the receiver's RouteChanges up to `sequence` are in the sender's table.
 struct RouteApplied {
@@ -50,7 +64,7 @@ struct ForwardedPublish {
   uint64_t token = 0;  // answer PublishDone with it once every promise is kept; 0 = no answer
   bool plain = true;
   std::unique_ptr<std::vector<std::string>> groups;
-  std::vector<ShardId> tried;  // shards that had no member of the groups who could have it
+  std::vector<PlaceId> tried;  // places that had no member of the groups who could have it
   session::CommitGroupPtr commit_group;  // the records belong to it; null = to none
 };
 
@@ -60,7 +74,49 @@ struct PublishDone {
   bool refused = false;
 };
 
-using Mail = std::variant<std::unique_ptr<MovedConnection>, RouteChange, RouteApplied,
-                          ForwardedPublish, PublishDone>;
+// What is retained, or without a payload: was removed, at the sender.
+struct RetainedChange {
+  mqtt::MessagePtr message;
+};
+
+// A client's connection ends at one node (the edge) and its session lives on another (the owner).
+// Its bytes are relayed. `relay` is the edge shard's number for it; to_owner says which way a part
+// goes.
+
+struct RelayOpen {
+  uint64_t relay = 0;
+  std::string listener;
+  std::string policy;
+  net::PeerAddress peer;
+  std::unique_ptr<CertificateIdentity> certificate;  // null: none
+  TimeMs accepted_at = 0;
+  std::string unread;  // begins with CONNECT
+  std::string assigned_id;
+};
+
+struct RelayData {
+  uint64_t relay = 0;
+  bool to_owner = false;
+  std::string bytes;
+};
+
+// So many more bytes may be sent: the other side has got rid of them.
+struct RelayCredit {
+  uint64_t relay = 0;
+  bool to_owner = false;
+  uint64_t bytes = 0;
+};
+
+struct RelayEnd {
+  uint64_t relay = 0;
+  bool to_owner = false;
+  // The connection has ended. Else, from the owner: nothing more will be sent; from the edge: it
+  // stops, and the client has to be told.
+  bool gone = false;
+};
+
+using Mail = std::variant<std::unique_ptr<MovedConnection>, RouteChange, RouteApplied, RouteReset,
+                          RouteReady, ForwardedPublish, PublishDone, RetainedChange, RelayOpen,
+                          RelayData, RelayCredit, RelayEnd>;
 
 }  // namespace skein::shard

@@ -74,7 +74,10 @@ void Lifecycle::End(Session& session) {
 void Lifecycle::DropSubscriptions(Session& session) {
   std::vector<std::string> filters;
   for (const auto& [filter, handle] : session.subscriptions) {
-    if (state_.options.count > 1) filters.emplace_back(state_.subscriptions.text(filter));
+    if (state_.has_others()) {
+      filters.emplace_back(state_.subscriptions.text(filter));
+      CountDurable(session, filters.back(), -1);
+    }
     state_.subscriptions.Remove(handle);
     state_.stats.subscriptions.Add(-1);
   }
@@ -84,8 +87,18 @@ void Lifecycle::DropSubscriptions(Session& session) {
     AnnounceRoute(filter);
 }
 
+bool Lifecycle::CountDurable(const Session& session, std::string_view filter, int by) {
+  if (!state_.clustered() || !session.recorded()) return false;
+  const absl::string_view key(filter.data(), filter.size());
+  if (by > 0) return ++state_.durable_filters[key] == 1;
+  const auto found = state_.durable_filters.find(key);
+  if (found == state_.durable_filters.end() || --found->second > 0) return false;
+  state_.durable_filters.erase(found);
+  return true;
+}
+
 uint64_t Lifecycle::AnnounceRoute(std::string_view filter) {
-  if (state_.options.count == 1) return 0;
+  if (!state_.has_others()) return 0;
   const routing::FilterId id = state_.subscriptions.Find(filter);
   uint32_t weight = id == routing::kNoFilter ? 0 : 1;
   const bool shared = filter.starts_with("$share/");
@@ -96,20 +109,21 @@ uint64_t Lifecycle::AnnounceRoute(std::string_view filter) {
     }
     weight = connected > 0 ? connected * 2 : 1;
   }
+  const bool durable = state_.IsDurable(filter);
   ++state_.route_sequence;
-  for (ShardId shard = 0; shard < state_.options.count; ++shard) {
-    if (shard == state_.options.id) {
-      state_.routes.Set(filter, shard, weight);
-    } else {
-      state_.out.mail[shard].emplace_back(
-          RouteChange{state_.route_sequence, weight, std::string(filter)});
+  for (PlaceId place = 0; place < state_.places.size(); ++place) {
+    if (place == state_.options.id) {
+      state_.routes.Set(filter, place, weight);
+    } else if (state_.places[place].up) {
+      state_.out.mail[place].emplace_back(
+          RouteChange{state_.route_sequence, weight, std::string(filter), durable});
     }
   }
   return state_.route_sequence;
 }
 
 void Lifecycle::AnnounceShared(const Session& session) {
-  if (state_.options.count == 1) return;
+  if (!state_.has_others()) return;
   for (const auto& [filter, handle] : session.subscriptions) {
     const std::string_view text = state_.subscriptions.text(filter);
     if (text.starts_with("$share/")) AnnounceRoute(text);
@@ -142,6 +156,7 @@ void Lifecycle::Restore(const session::SessionImage& image) {
         state_.subscriptions.Add(filter, session.slot(), options);
     session.subscriptions.emplace(state_.subscriptions.filter(handle), handle);
     state_.stats.subscriptions.Add(1);
+    CountDurable(session, filter, 1);
     AnnounceRoute(filter);
   }
   ++state_.subscription_epoch;

@@ -17,7 +17,9 @@ constexpr TimeMs kSweepEveryMs = 1'000;
 constexpr size_t kSweepSteps = 1'000;
 constexpr int kAcceptsATurn = 64;
 
-net::PeerAddress PeerOfDescriptor(int fd) {
+}  // namespace
+
+net::PeerAddress Shard::PeerOfDescriptor(int fd) {
   sockaddr_storage address{};
   socklen_t size = sizeof address;
   if (getpeername(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) return net::PeerAddress();
@@ -25,8 +27,6 @@ net::PeerAddress PeerOfDescriptor(int fd) {
     return net::PeerAddress(reinterpret_cast<const sockaddr_in6&>(address));
   return net::PeerAddress(reinterpret_cast<const sockaddr_in&>(address));
 }
-
-}  // namespace
 
 Shard::Shard(const ShardOptions& options, Ports ports, BrokerShared* shared,
              std::unique_ptr<net::EventLoop> loop)
@@ -85,13 +85,28 @@ void Shard::Recover() {
   }
   while (!stopping() && shared_.settled.load() < options_.count)
     Turn(100);
+  recovered_ = true;  // what peers are told from now on is complete
+  peers_waiting_.store(true, std::memory_order_release);
+  AwaitPeers();
   core_->BeginTick(shared_.clock.Now());
   core_->FinishRecovery();
   CarryOut();
 }
 
+// Whoever connects before the other nodes' routes are known would publish past their subscribers,
+// and so would a will.
+void Shard::AwaitPeers() {
+  const TimeMs deadline = shared_.clock.Now() + options_.join_timeout_ms;
+  while (!stop_.load(std::memory_order_acquire) && !core_->Joined()) {
+    const TimeMs left = deadline - shared_.clock.Now();
+    if (left <= 0) return;
+    Turn(static_cast<int>(std::min<TimeMs>(left, 100)));
+  }
+}
+
 void Shard::Run() {
   Recover();
+  ServeRelays();
   WatchListeners(true);
   while (!stop_.load(std::memory_order_acquire)) {
     int timeout_ms = 0;
@@ -112,6 +127,7 @@ void Shard::Turn(int timeout_ms) {
   HandleEvents(events);
   ReadAgain();
   TakeMail();
+  if (recovered_) TakePeers();
   TakeAuthAnswers();
   core_->OnStore();
   const TimeMs now = core_->state().now;
@@ -135,6 +151,7 @@ void Shard::HandleEvents(std::span<const net::EventLoop::Event> events) {
       AcceptFrom(static_cast<uint16_t>(event.tag & UINT16_MAX));
       continue;
     }
+    if (HandleRelayEvent(event)) continue;
     Connection* connection =
         core_->state().connections.Find(static_cast<ConnectionSlot>(event.tag & UINT32_MAX),
                                         static_cast<uint32_t>(event.tag >> 32));

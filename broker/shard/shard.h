@@ -25,6 +25,7 @@
 #include "broker/net/mailbox.h"
 #include "broker/net/transport.h"
 #include "broker/shard/core.h"
+#include "broker/shard/relay.h"
 
 namespace skein::shard {
 
@@ -49,6 +50,7 @@ struct BrokerShared {
   std::vector<net::Listener> listeners;
   std::vector<MakeTransport> make_transport;  // beside `listeners`; may be empty functions
   Gatekeeper* gatekeeper = nullptr;           // null: everybody may
+  Peers* peers = nullptr;                     // null: there is no cluster
   std::vector<std::unique_ptr<Shard>> shards;
   // mailboxes[from][to]
   std::vector<std::vector<std::unique_ptr<ShardMailbox>>> mailboxes;
@@ -80,6 +82,10 @@ class Shard {
   }
   void Wake() { loop_->Wake(); }
   const ShardStats& stats() const { return stats_; }
+  // Any thread: taken over in the shard's next turn.
+  void OnPeer(PeerEvent event);
+  // Bytes that were brought and not taken over yet. Any thread.
+  size_t peer_backlog() const { return peer_backlog_.load(std::memory_order_relaxed); }
 
   // Any thread: other access rules, from the shard's next turn on.
   void SetRules(std::shared_ptr<const auth::AccessRules> rules);
@@ -94,6 +100,8 @@ class Shard {
   };
 
   void Recover();
+  void AwaitPeers();
+  void ServeRelays();
   void Turn(int timeout_ms);
   void HandleEvents(std::span<const net::EventLoop::Event> events);
   void AcceptFrom(uint16_t listener);
@@ -110,6 +118,7 @@ class Shard {
   bool ReadOnce(Connection& connection, net::Transport* transport, size_t wanted, size_t* left);
   void ReadAgain();
   Peer PeerOf(const Connection& connection) const;
+  static net::PeerAddress PeerOfDescriptor(int fd);
   net::Transport* TransportOf(const Connection& connection) const {
     return connection.slot < transports_.size() ? transports_[connection.slot].get() : nullptr;
   }
@@ -118,6 +127,29 @@ class Shard {
   void TransportGone(Connection& connection);
   void TakeMail();
   void TakeAuthAnswers();
+
+  // --- shard_relay.cc
+  void TakePeers();
+  void TakePeerMail(PlaceId from, std::vector<Mail>* mail);
+  void SendToPeers(bool* congested);
+  void EndRelaysOf(NodeNumber node);
+  // The client's end of a relay.
+  void StartRelay(Connection& connection, Outputs::Move* move);
+  Relay* FindRelay(uint64_t id);
+  bool HandleRelayEvent(const net::EventLoop::Event& event);
+  void ReadRelay(Relay& relay);
+  bool WriteRelay(Relay& relay);
+  void WatchRelay(Relay& relay);
+  void CloseRelay(Relay& relay, bool tell);
+  // The session's end.
+  static bool IsRelayed(const Connection& connection) { return connection.fd < 0; }
+  void AdoptRelayed(PlaceId from, RelayOpen* open);
+  Connection* FindRelayed(PlaceId from, uint64_t id, RelayTransport** transport);
+  void SettleRelayed(Connection& connection, RelayTransport* transport);
+  void CloseRelayed(Connection& connection);
+  void OnRelayData(PlaceId from, const RelayData& data);
+  void OnRelayCredit(PlaceId from, const RelayCredit& credit);
+  void OnRelayEnd(PlaceId from, const RelayEnd& end);
 
   void CarryOut();
   void FlushDirty();
@@ -158,7 +190,20 @@ class Shard {
   TimeMs turn_began_ = 0;
   bool overloaded_ = false;  // the last turn took longer than Limits::max_loop_lag_ms
 
+  std::vector<uint32_t> peer_epochs_;                  // by NodeNumber
+  std::vector<std::unique_ptr<Relay>> relays_;         // by slot
+  bool recovered_ = false;                             // peers are spoken to
+  bool serving_relays_ = false;                        // and their clients served
+  std::vector<std::pair<PlaceId, Mail>> held_relays_;  // until then
+  std::vector<uint32_t> free_relays_;                  // slots of them
+  size_t relay_count_ = 0;
+  uint32_t relay_generation_ = 0;
+  absl::flat_hash_map<std::pair<PlaceId, uint64_t>, SlotAndGeneration> relayed_;
+
   Mutex auth_mutex_;
+  std::vector<PeerEvent> peer_events_ ABSL_GUARDED_BY(auth_mutex_);
+  std::atomic<bool> peers_waiting_{false};
+  std::atomic<size_t> peer_backlog_{0};
   std::vector<AuthAnswerEntry> auth_answers_ ABSL_GUARDED_BY(auth_mutex_);
   std::shared_ptr<const auth::AccessRules> new_rules_ ABSL_GUARDED_BY(auth_mutex_);
   bool has_new_rules_ ABSL_GUARDED_BY(auth_mutex_) = false;

@@ -55,6 +55,8 @@ void Shard::Settle(Connection& connection) {
   if (connection.state == Connection::State::kLingering) return SettleLingering(connection);
   if (had_output) core_->Drained(connection);
   UpdateInterest(connection);
+  if (IsRelayed(connection))
+    SettleRelayed(connection, static_cast<RelayTransport*>(TransportOf(connection)));
 }
 
 bool Shard::Write(Connection& connection) {
@@ -93,6 +95,8 @@ void Shard::SettleLingering(Connection& connection) {
     }
   }
   UpdateInterest(connection);
+  if (IsRelayed(connection))
+    SettleRelayed(connection, static_cast<RelayTransport*>(TransportOf(connection)));
 }
 
 void Shard::UpdateInterest(Connection& connection) {
@@ -109,11 +113,13 @@ void Shard::UpdateInterest(Connection& connection) {
   if (read == connection.read_armed && write == connection.write_armed) return;
   connection.read_armed = read;
   connection.write_armed = write;
+  if (IsRelayed(connection)) return;
   loop_->Modify(connection.fd, (read ? uint32_t{EPOLLIN} : 0u) | (write ? uint32_t{EPOLLOUT} : 0u),
                 Tag(connection));
 }
 
 void Shard::CloseDescriptor(Connection& connection) {
+  if (IsRelayed(connection)) return CloseRelayed(connection);
   loop_->Remove(connection.fd);
   if (connection.handshaking) HandshakeOver(connection);
   if (TransportOf(connection) != nullptr) transports_[connection.slot].reset();
@@ -128,6 +134,10 @@ void Shard::MoveOut() {
   auto& moves = core_->state().out.moves;
   for (Outputs::Move& move : moves) {
     Connection& connection = core_->state().connections[move.slot];
+    if (move.target >= options_.count) {
+      StartRelay(connection, &move);
+      continue;
+    }
     auto moved = std::make_unique<MovedConnection>();
     moved->fd = connection.fd;
     if (TransportOf(connection) != nullptr)
@@ -156,6 +166,7 @@ void Shard::SendMail() {
       congested = true;
     }
   }
+  if (shared_.peers != nullptr) SendToPeers(&congested);
   core_->set_mail_congested(congested);
   if (congested) more_work_ = true;
 }
@@ -165,10 +176,17 @@ void Shard::Stop() {
   listen_again_at_ = kNever;
   core_->BeginTick(shared_.clock.Now());
   core_->CloseAll(mqtt::ReasonCode::kServerShuttingDown);
+  for (const auto& relay : relays_) {
+    if (relay != nullptr && core_->state().places[relay->owner].up)
+      core_->state().out.mail[relay->owner].emplace_back(RelayEnd{relay->id, true, false});
+  }
   CarryOut();
   const TimeMs deadline = core_->state().now + kStopGraceMs;
-  while (core_->state().connections.size() > 0 && shared_.clock.Now() < deadline)
+  while (core_->state().connections.size() + relay_count_ > 0 && shared_.clock.Now() < deadline)
     Turn(50);
+  for (size_t slot = 0; slot < relays_.size(); ++slot) {
+    if (relays_[slot] != nullptr) CloseRelay(*relays_[slot], true);
+  }
   for (ConnectionSlot slot = 0; slot < core_->state().connections.slots(); ++slot) {
     Connection& connection = core_->state().connections[slot];
     if (connection.state != Connection::State::kFree) CloseDescriptor(connection);

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,7 @@
 #include "broker/routing/subscription_table.h"
 #include "broker/session/store.h"
 #include "broker/shard/mail.h"
+#include "broker/shard/peers.h"
 #include "broker/shard/retained_store.h"
 #include "broker/shard/tables.h"
 
@@ -54,12 +56,20 @@ struct ListenerInfo {
     TimeMs ready_at() const { return std::max(messages.ready_at(), bytes.ready_at()); }
   };
   std::shared_ptr<Total> total;
+  // What it asks of clients, as a text that is equal where that is. A client of another node is
+  // judged as on the listener of the same name here, else as on one that asks the same.
+  std::string policy;
 };
 
 struct ShardOptions {
   ShardId id = 0;
   ShardId count = 1;
   uint32_t partitions = 256;
+  NodeNumber node = 0;
+  NodeNumber nodes = 1;  // of the cluster
+  // The node of each partition; empty: there is no cluster.
+  std::vector<NodeNumber> partition_nodes;
+  TimeMs join_timeout_ms = 0;  // how long the runner waits for the other nodes before it serves
   Limits limits;
   std::vector<ListenerInfo> listeners;
 };
@@ -95,14 +105,29 @@ struct Outputs {
   std::vector<ConnectionSlot> dirty;
   // Mail by destination shard.
   std::vector<std::vector<Mail>> mail;
-  // Connections that leave for another shard: with all bytes from their CONNECT on.
+  // Connections that leave for another shard: with all bytes from their CONNECT on. If that is one
+  // of a peer, the network connection stays here and its bytes are relayed.
   struct Move {
     ConnectionSlot slot;
-    ShardId target;
+    ShardId target;  // a PlaceId
     std::string unread;
     std::string assigned_id;
   };
   std::vector<Move> moves;
+};
+
+// Where mail goes and routes come from: a shard of this node (always up), or one of a peer. Their
+// ids: the shards of this node from 0, then kMaxShardsANode for each node of the cluster.
+struct Place {
+  bool up = false;
+  bool was_up = false;
+  uint32_t life = 0;          // counts how often it came up
+  bool routes_known = false;  // of a peer's: all that it had when it came up
+  uint64_t routes_applied = 0;
+  // It was there once, and is not, or has not told all of its routes since it came back.
+  bool away() const { return was_up && !(up && routes_known); }
+  // Tokens of publishes that it has not answered; of peers only.
+  absl::flat_hash_map<uint64_t, uint32_t> awaited;  // and how many times
 };
 
 struct ShardState {
@@ -111,11 +136,13 @@ struct ShardState {
         limits(o.limits),
         ports(p),
         stats(*p.stats),
-        sessions(o.id),
+        sessions(static_cast<uint16_t>(o.node * kMaxShardsANode + o.id)),
         wheel(start),
         now(start) {
     out.mail.resize(o.count);
-    routes_applied.assign(o.count, 0);
+    places.resize(o.count);
+    for (Place& place : places)
+      place.up = true;
     budget.maximum = PartOf(limits.max_total_queued_bytes);
   }
 
@@ -130,12 +157,28 @@ struct ShardState {
     return bound / options.count + (bound % options.count != 0 ? 1 : 0);
   }
 
-  // Every other shard has applied this shard's route changes up to `sequence`.
+  // Every other shard, of this node and of live peers, has applied this shard's route changes up to
+  // `sequence`.
   bool RoutesApplied(uint64_t sequence) const {
-    for (ShardId shard = 0; shard < options.count; ++shard) {
-      if (shard != options.id && routes_applied[shard] < sequence) return false;
+    for (PlaceId place = 0; place < places.size(); ++place) {
+      if (place != options.id && places[place].up && places[place].routes_applied < sequence)
+        return false;
     }
     return true;
+  }
+
+  bool clustered() const { return !options.partition_nodes.empty(); }
+  // There are others who may have subscribers.
+  bool has_others() const { return options.count > 1 || clustered(); }
+  bool IsDurable(std::string_view filter) const {
+    return durable_filters.contains(absl::string_view(filter.data(), filter.size()));
+  }
+  bool PeerUp(NodeNumber peer) const {
+    const PlaceId first = PlaceOf(peer, 0);
+    return first < places.size() && places[first].up;
+  }
+  PlaceId PlaceOf(NodeNumber peer, ShardId shard) const {
+    return static_cast<PlaceId>(options.count + peer * kMaxShardsANode + shard);
   }
 
   // Appends a record if the session is durable; the gate then waits for it. Returns its number, 0 =
@@ -178,8 +221,15 @@ struct ShardState {
   uint64_t last_session_number = 0;      // in the store
   uint64_t subscription_epoch = 0;       // moves with every change of a subscription
   uint64_t route_sequence = 0;           // of the last RouteChange sent
-  std::vector<uint64_t> routes_applied;  // by shard
-  std::vector<ConnectionSlot> waiting;   // connections with held replies to look at
+  std::vector<Place> places;             // by PlaceId; those of peers when they were seen first
+  std::vector<ShardId> peer_shards;      // by NodeNumber; 0: was never seen
+  // How many subscriptions of durable sessions a filter has on this shard, and which filters have
+  // any on the places of peers, those that are away included; the weight is Place::life when it was
+  // told. Kept in a cluster only.
+  absl::flat_hash_map<std::string, uint32_t> durable_filters;
+  routing::RouteTable durable_routes;
+  uint32_t places_away = 0;
+  std::vector<ConnectionSlot> waiting;  // connections with held replies to look at
   // Connections whose end is held back until Connection::linger_until is durable.
   std::vector<SlotAndGeneration> closing;
   bool draining = false;

@@ -50,7 +50,8 @@ class ConnectionTable {
 
 class SessionTable {
  public:
-  explicit SessionTable(ShardId shard) : next_token_((uint64_t{shard} << 48) + 1) {}
+  // place: no other table in the cluster has it; so no two sessions have the same token.
+  explicit SessionTable(uint16_t place) : next_token_((uint64_t{place} << 48) + 1) {}
 
   session::Session& Create(std::string client_id);
   void Erase(

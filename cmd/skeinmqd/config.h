@@ -142,6 +142,14 @@ struct Ban {
   bool operator==(const Ban&) const = default;
 };
 
+// A node of the cluster and where its peers reach it.
+struct ClusterPeer {
+  std::string node;
+  Address address;
+
+  bool operator==(const ClusterPeer&) const = default;
+};
+
 struct Config {
   std::string node_id = "skeinmq-0";
   // Empty: nothing is written to disk.
@@ -153,6 +161,14 @@ struct Config {
   uint64_t storage_checkpoint_bytes = 48u << 20;
   // Event loop threads; 0 = one a core.
   uint16_t shards = 0;
+  // Empty: this node is alone.
+  std::vector<ClusterPeer> cluster_peers;
+  std::string cluster_name = "skeinmq";
+  std::optional<Address> cluster_listen;
+  std::string cluster_ca_file;
+  std::string cluster_cert_file;
+  std::string cluster_key_file;
+  uint32_t cluster_join_timeout_ms = 10'000;
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kText;
   std::optional<Address> admin_address;

@@ -24,6 +24,8 @@ struct CommandLine {
   std::optional<std::string> admin;
   std::optional<std::string> node_id;
   std::optional<std::string> shards;
+  std::optional<std::string> cluster_listen;
+  std::optional<std::string> peers;
   bool check_config = false;
   bool print_config = false;
   bool print_keys = false;
@@ -46,6 +48,10 @@ void Declare(CLI::App& app, CommandLine* line) {
   app.add_option("--admin", line->admin, "Key admin.address")->type_name("ADDR:PORT");
   app.add_option("--node-id", line->node_id, "Key node.id")->type_name("ID");
   app.add_option("--shards", line->shards, "Key shards")->type_name("N");
+  app.add_option("--cluster-listen", line->cluster_listen, "Key cluster.listen")
+      ->type_name("ADDR:PORT");
+  app.add_option("--peers", line->peers, "Key cluster.peers: all nodes, this one among them")
+      ->type_name("NODE=HOST:PORT,...");
   app.add_flag("--check-config", line->check_config, "Check the configuration and exit");
   app.add_flag("--print-config", line->print_config, "Print the resulting configuration and exit");
   app.add_flag("--print-keys", line->print_keys, "Print all keys as a Markdown table and exit");
@@ -78,6 +84,8 @@ Sources ToSources(const CommandLine& line, const char* const* environment, Probl
   flag("--admin", "admin.address", line.admin);
   flag("--node-id", "node.id", line.node_id);
   flag("--shards", "shards", line.shards);
+  flag("--cluster-listen", "cluster.listen", line.cluster_listen);
+  flag("--peers", "cluster.peers", line.peers);
   return sources;
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "cmd/skeinmqd/cluster_peers.h"
 #include "cmd/skeinmqd/listener_url.h"
 
 namespace skein::config {
@@ -53,6 +54,20 @@ constexpr Key kKeys[] = {
         "much."),
     Number("shards", &Config::shards, Unit::kCount, {0, 256},
            "Event loop threads; 0 is one a core."),
+    Other("cluster.peers", &Config::cluster_peers,
+          "All nodes of the cluster, this one among them, with the addresses where they listen for "
+          "each other; the same on each. Empty: this node is alone."),
+    Other("cluster.listen", &Config::cluster_listen, "Where to listen for the other nodes."),
+    Other("cluster.name", &Config::cluster_name, "Nodes of another cluster are refused."),
+    Other("cluster.ca_file", &Config::cluster_ca_file,
+          "PEM: the authority of the nodes' certificates. With the next two: nodes prove who they "
+          "are to each other."),
+    Other("cluster.cert_file", &Config::cluster_cert_file,
+          "PEM: this node's certificate; a DNS name in it is its node.id."),
+    Other("cluster.key_file", &Config::cluster_key_file, "PEM: its key."),
+    Number("cluster.join_timeout_ms", &Config::cluster_join_timeout_ms, Unit::kMilliseconds,
+           {0, 3'600'000},
+           "How long a starting node waits for the others before it serves clients."),
     Other("log.level", &Config::log_level, "Least important level that is logged."),
     Other("log.format", &Config::log_format, "Log lines for people or for machines."),
     Other("admin.address", &Config::admin_address,
@@ -177,11 +192,8 @@ bool SetNumber(const Key& key, std::string_view text, T* value) {
   return true;
 }
 
-bool IsNodeId(std::string_view text) {
-  return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-           c == '-' || c == '_';
-  });
+constexpr bool IsName(std::string Config::*member) {
+  return member == &Config::node_id || member == &Config::cluster_name;
 }
 
 // One overload a type of key: reads `text` into the member.
@@ -191,7 +203,7 @@ struct Setter {
   Config* config;
 
   bool operator()(std::string Config::*member) const {
-    if (member == &Config::node_id && !IsNodeId(text)) return false;
+    if (IsName(member) && !IsNodeId(text)) return false;
     config->*member = text;
     return true;
   }
@@ -221,6 +233,11 @@ struct Setter {
     if (listeners.empty()) return false;
     config->*member = std::move(listeners);
     return true;
+  }
+  bool operator()(std::vector<ClusterPeer> Config::*member) const {
+    std::optional<std::vector<ClusterPeer>> peers = ParsePeers(text);
+    if (peers) config->*member = std::move(*peers);
+    return peers.has_value();
   }
   // Only a file has room for these.
   template <typename Record>
@@ -271,6 +288,9 @@ struct Getter {
     }
     return text;
   }
+  std::string operator()(std::vector<ClusterPeer> Config::*m) const {
+    return FormatPeers(config.*m);
+  }
   std::string operator()(std::vector<Authenticator> Config::*m) const {
     std::string text;
     for (const Authenticator& each : config.*m)
@@ -299,7 +319,7 @@ struct Describer {
   const Key& key;
 
   std::string operator()(std::string Config::*member) const {
-    return member == &Config::node_id ? "1..64 of A-Z a-z 0-9 . _ -" : "a path, or empty";
+    return IsName(member) ? std::string(kNodeIdAllowed) : "a path, or empty";
   }
   std::string operator()(LogLevel Config::*) const { return "trace, debug, info, warn or error"; }
   std::string operator()(LogFormat Config::*) const { return "text or json"; }
@@ -308,6 +328,9 @@ struct Describer {
   std::string operator()(std::optional<Address> Config::*) const { return "ADDR:PORT, or empty"; }
   std::string operator()(std::vector<Listener> Config::*) const {
     return "listeners as tcp://HOST:PORT, tls://, ws:// or wss://";
+  }
+  std::string operator()(std::vector<ClusterPeer> Config::*) const {
+    return "NODE=HOST:PORT,NODE=HOST:PORT,..., each node once";
   }
   template <typename Record>
   std::string operator()(std::vector<Record> Config::*) const {

@@ -7,6 +7,7 @@
 #include <set>
 #include <sstream>
 
+#include "cmd/skeinmqd/cluster_peers.h"
 #include "cmd/skeinmqd/keys.h"
 #include "cmd/skeinmqd/listener_url.h"
 #include "cmd/skeinmqd/yaml_reader.h"
@@ -216,7 +217,10 @@ Config Load(const Sources& sources, Problems* problems) {
   TellApart(&config);
   CheckAuthorization(config, problems);
   CheckBans(config, problems);
-  if (problems->errors.empty()) CheckListeners(config, problems);
+  if (problems->errors.empty()) {
+    CheckCluster(config, problems);
+    CheckListeners(config, problems);
+  }
   return config;
 }
 

@@ -14,6 +14,8 @@
 
 #include "broker/net/socket.h"
 #include "broker/shard/broker.h"
+#include "cluster/link/peer_net.h"
+#include "cluster/table/rendezvous.h"
 #include "cmd/skeinmqd/flags.h"
 #include "cmd/skeinmqd/listener_url.h"
 #include "cmd/skeinmqd/logging.h"
@@ -61,9 +63,19 @@ int WaitForStop(const sigset_t& signals, bool watch, skein::Reloader* reloader,
   }
 }
 
+std::string PolicyOf(const skein::config::Listener& listener) {
+  std::string policy = listener.allow_anonymous ? "anonymous" : "known";
+  if (listener.client_certificates != skein::config::ClientCertificates::kNone)
+    policy += " certificate";
+  for (const std::string& name : listener.authentication)
+    policy += " " + name;
+  return policy;
+}
+
 skein::shard::ListenerInfo InfoOf(const skein::config::Listener& listener) {
   skein::shard::ListenerInfo info;
   info.name = listener.name;
+  info.policy = PolicyOf(listener);
   info.allow_anonymous = listener.allow_anonymous;
   info.max_connections = listener.max_connections;
   info.max_handshakes = listener.max_handshakes;
@@ -92,6 +104,52 @@ skein::shard::BrokerOptions MakeBrokerOptions(const skein::config::Config& confi
     options.listeners.push_back(std::move(made));
   }
   return options;
+}
+
+// The cluster's nodes in the order in which all of them number them.
+std::vector<skein::cluster::Member> MembersOf(const skein::config::Config& config) {
+  std::vector<skein::cluster::Member> members;
+  for (const skein::config::ClusterPeer& peer : config.cluster_peers)
+    members.push_back({peer.node, skein::config::FormatAddress(peer.address)});
+  std::sort(members.begin(), members.end(),
+            [](const auto& a, const auto& b) { return a.node < b.node; });
+  return members;
+}
+
+void JoinCluster(const skein::config::Config& config, skein::shard::BrokerOptions* options) {
+  std::vector<std::string> names;
+  for (const skein::cluster::Member& member : MembersOf(config)) {
+    if (member.node == config.node_id)
+      options->node = static_cast<skein::shard::NodeNumber>(names.size());
+    names.push_back(member.node);
+  }
+  options->nodes = static_cast<skein::shard::NodeNumber>(names.size());
+  options->partition_nodes = skein::cluster::RendezvousTable(options->partitions, names);
+  options->join_timeout_ms = config.cluster_join_timeout_ms;
+  options->shards = std::min(options->shards, skein::shard::kMaxShardsANode);
+}
+
+std::unique_ptr<skein::cluster::PeerNet> MakePeerNet(const skein::config::Config& config,
+                                                     const skein::shard::BrokerOptions& options,
+                                                     skein::Logger* log,
+                                                     skein::shard::Broker* broker) {
+  skein::cluster::PeerNetOptions net;
+  net.cluster = config.cluster_name;
+  net.members = MembersOf(config);
+  net.self = options.node;
+  net.listen = skein::config::FormatAddress(*config.cluster_listen);
+  net.partitions = options.partitions;
+  net.shards = options.shards;
+  net.ca_file = config.cluster_ca_file;
+  net.cert_file = config.cluster_cert_file;
+  net.key_file = config.cluster_key_file;
+  net.log = log;
+  net.clock = [broker] { return broker->Now(); };
+  net.backlog = [broker] { return broker->peer_backlog(); };
+  net.deliver = [broker](skein::ShardId shard, skein::shard::PeerEvent event) {
+    broker->OnPeer(shard, std::move(event));
+  };
+  return std::make_unique<skein::cluster::PeerNet>(std::move(net));
 }
 
 std::string_view Text(const absl::Status& status) {
@@ -183,6 +241,7 @@ int Run(const Options& options, const sigset_t& signals,
     return ExitCode::kExitUsage;
   }
   skein::shard::BrokerOptions broker_options = MakeBrokerOptions(options.config, &security);
+  if (options.config.cluster_peers.size() > 1) JoinCluster(options.config, &broker_options);
   Stores stores;
   if (const absl::Status opened =
           stores.Open(options, broker_options.shards, logger.get(), std::move(file_system));
@@ -203,8 +262,18 @@ int Run(const Options& options, const sigset_t& signals,
   ports.rules = security.rules();
   ports.log = logger.get();
   ports.random = skein::RandomUint64;
-  skein::shard::Broker broker(std::move(broker_options), std::move(ports));
-  if (const absl::Status started = broker.Start(); !started.ok()) {
+  skein::shard::Broker broker(broker_options, std::move(ports));
+  std::unique_ptr<skein::cluster::PeerNet> net;
+  if (broker_options.nodes > 1) {
+    net = MakePeerNet(options.config, broker_options, logger.get(), &broker);
+    broker.SetPeers(net.get());
+  }
+  absl::Status started = broker.Start();
+  if (started.ok() && net != nullptr) {
+    started = net->Start();
+    if (!started.ok()) broker.Stop();
+  }
+  if (!started.ok()) {
     logger->Log(LogLevel::kError, "broker.failed", {{"error", Text(started)}});
     return ExitCode::kExitRuntime;
   }
@@ -219,6 +288,7 @@ int Run(const Options& options, const sigset_t& signals,
       WaitForStop(signals, options.config.reload_watch, &reloader, &security, &broker);
   logger->Log(LogLevel::kInfo, "broker.stopping", {{"signal", signal_number}});
   broker.Stop();
+  if (net != nullptr) net->Stop();
   security.Stop();
   stores.Stop();
   logger->Log(LogLevel::kInfo, "broker.stopped");

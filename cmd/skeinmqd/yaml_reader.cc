@@ -49,6 +49,14 @@ class Reader {
 
  private:
   void ReadValue(const Key& key, const YAML::Node& value) {
+    if (key.name == "cluster.peers" && value.IsSequence()) {
+      std::string joined;
+      for (const YAML::Node& each : value)
+        joined += (joined.empty() ? "" : ",") + Text(each);
+      if (const auto allowed = SetKey(key, joined, config_))
+        problems_->Refuse(At(value), key.name, joined, *allowed);
+      return;
+    }
     if (!value.IsScalar()) {
       problems_->Refuse(At(value), key.name, Text(value), Allowed(key));
     } else if (const auto allowed = SetKey(key, value.Scalar(), config_)) {

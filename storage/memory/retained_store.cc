@@ -11,13 +11,55 @@ MemoryRetainedStore::MemoryRetainedStore(const Limits& limits)
     : max_messages_(limits.max_retained_messages), max_bytes_(limits.max_retained_bytes) {}
 
 shard::RetainedStore::PutResult MemoryRetainedStore::Put(const mqtt::MessagePtr& message) {
-  std::string key = routing::EncodeRetainedKey(message->topic());
   mqtt::MessagePtr replaced;  // freed after the lock
   MutexLock lock(mutex_);
+  return Store(message, &replaced);
+}
+
+shard::RetainedStore::PutResult MemoryRetainedStore::PutLatest(mqtt::MessagePtr* message) {
+  const std::string key = routing::EncodeRetainedKey((*message)->topic());
+  mqtt::MessagePtr replaced;
+  MutexLock lock(mutex_);
+  const RetainedStamp last = StampOf(key);
+  if ((*message)->received_at() <= last.time) *message = (*message)->ReceivedAt(last.time + 1);
+  return StoreStamped(key, *message, &replaced);
+}
+
+shard::RetainedStore::PutResult MemoryRetainedStore::Merge(const mqtt::MessagePtr& message) {
+  const std::string key = routing::EncodeRetainedKey(message->topic());
+  mqtt::MessagePtr replaced;
+  MutexLock lock(mutex_);
+  if (RetainedStamp::Of(*message) <= StampOf(key)) return PutResult::kOlder;
+  return StoreStamped(key, message, &replaced);
+}
+
+std::vector<mqtt::MessagePtr> MemoryRetainedStore::Removed() const {
+  MutexLock lock(mutex_);
+  return MakeRemovals(tombstones_);
+}
+
+RetainedStamp MemoryRetainedStore::StampOf(const std::string& key) const {
+  if (const auto entry = messages_.find(key); entry != messages_.end())
+    return RetainedStamp::Of(*entry->second);
+  return {tombstones_.Find(key).value_or(0), 0};
+}
+
+shard::RetainedStore::PutResult MemoryRetainedStore::StoreStamped(const std::string& key,
+                                                                  const mqtt::MessagePtr& message,
+                                                                  mqtt::MessagePtr* replaced) {
+  const PutResult result = Store(message, replaced);
+  if (result == PutResult::kStored) tombstones_.Erase(key);
+  if (result == PutResult::kRemoved) tombstones_.Set(key, message->received_at());
+  return result;
+}
+
+shard::RetainedStore::PutResult MemoryRetainedStore::Store(const mqtt::MessagePtr& message,
+                                                           mqtt::MessagePtr* replaced) {
+  std::string key = routing::EncodeRetainedKey(message->topic());
   auto entry = messages_.find(key);
   const bool known = entry != messages_.end();
   if (message->payload().empty()) {
-    if (known) replaced = Replace(entry, mqtt::MessagePtr());
+    if (known) *replaced = Replace(entry, mqtt::MessagePtr());
     return PutResult::kRemoved;
   }
   const uint64_t before = known ? entry->second->cost() : 0;
@@ -29,14 +71,16 @@ shard::RetainedStore::PutResult MemoryRetainedStore::Put(const mqtt::MessagePtr&
     return PutResult::kFull;
   }
   if (!known) entry = messages_.try_emplace(std::move(key)).first;
-  replaced = Replace(entry, message);
+  *replaced = Replace(entry, message);
   return PutResult::kStored;
 }
 
 class MemoryRetainedStore::Reader : public shard::RetainedReader {
  public:
   Reader(MemoryRetainedStore* store, std::string_view topic_filter)
-      : store_(*store), scan_(topic_filter), cursor_(scan_.first_key()) {}
+      : store_(*store),
+        scan_(topic_filter.empty() ? RetainedScan() : RetainedScan(topic_filter)),
+        cursor_(scan_.first_key()) {}
 
   Result Read(TimeMs now, size_t limit, std::vector<mqtt::MessagePtr>* out) override {
     size_t found = 0;
@@ -82,6 +126,8 @@ void MemoryRetainedStore::Sweep(TimeMs now, size_t max_steps) {
   MutexLock lock(mutex_);
   while (dropped.size() < max_steps && !expiries_.empty() && expiries_.begin()->first <= now) {
     dropped.push_back(Replace(messages_.find(expiries_.begin()->second), mqtt::MessagePtr()));
+  }
+  for (size_t step = 0; step < max_steps && tombstones_.Expire(now); ++step) {
   }
 }
 

@@ -21,6 +21,8 @@
 #include "broker/base/limits.h"
 #include "broker/base/mutex.h"
 #include "broker/shard/retained_store.h"
+#include "storage/log/retained_stamp.h"
+#include "storage/log/tombstones.h"
 
 namespace skein::storage {
 
@@ -32,6 +34,9 @@ class MemoryRetainedStore : public shard::RetainedStore {
   explicit MemoryRetainedStore(const Limits& limits);
 
   PutResult Put(const mqtt::MessagePtr& message) override;
+  PutResult PutLatest(mqtt::MessagePtr* message) override;
+  PutResult Merge(const mqtt::MessagePtr& message) override;
+  std::vector<mqtt::MessagePtr> Removed() const override;
   // Never wakes: no read is ever pending.
   std::unique_ptr<shard::RetainedReader> Open(std::string_view topic_filter,
                                               std::function<void()> wake) override;
@@ -42,6 +47,12 @@ class MemoryRetainedStore : public shard::RetainedStore {
   class Reader;
   using Messages = std::map<std::string, mqtt::MessagePtr, std::less<>>;
 
+  PutResult Store(const mqtt::MessagePtr& message, mqtt::MessagePtr* replaced)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Of what was last set or removed there.
+  RetainedStamp StampOf(const std::string& key) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  PutResult StoreStamped(const std::string& key, const mqtt::MessagePtr& message,
+                         mqtt::MessagePtr* replaced) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Makes the entry hold `message`, or drops the entry when it is null; returns what it held.
   mqtt::MessagePtr Replace(Messages::iterator entry, mqtt::MessagePtr message)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -53,6 +64,7 @@ class MemoryRetainedStore : public shard::RetainedStore {
   Messages messages_ ABSL_GUARDED_BY(mutex_);
   // Those with an expiry, by when they expire; the views are keys of messages_.
   std::set<std::pair<TimeMs, std::string_view>> expiries_ ABSL_GUARDED_BY(mutex_);
+  Tombstones tombstones_ ABSL_GUARDED_BY(mutex_);
   uint64_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t refused_ ABSL_GUARDED_BY(mutex_) = 0;
 };

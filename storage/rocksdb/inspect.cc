@@ -141,7 +141,7 @@ absl::Status StoreView::ForEachRetained(const std::function<void(const mqtt::Mes
     const mqtt::MessagePtr message =
         DecodeRetained(each->key().ToStringView(), each->value().ToStringView());
     if (!message) return absl::DataLossError("a retained message is damaged");
-    visit(*message);
+    if (!message->payload().empty()) visit(*message);
   }
   if (each->status().ok()) return absl::OkStatus();
   return absl::DataLossError("reading retained messages: " + each->status().ToString());

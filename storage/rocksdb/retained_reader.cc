@@ -97,7 +97,7 @@ State Merge::Walk(rocksdb::Iterator* stored, const RetainedScan& scan) {
     } else {
       mqtt::MessagePtr message = DecodeRetained(key, stored->value().ToStringView());
       SKEIN_CHECK(message) << "a retained message is damaged";
-      Take(std::move(message));
+      if (!message->payload().empty()) Take(std::move(message));
     }
     chunk_.position = KeyAfter(key);
     if (Full()) return State::kMore;
@@ -183,10 +183,11 @@ RocksRetainedReader::RocksRetainedReader(Database* database, const RocksRetained
     : database_(database),
       store_(*store),
       prefetcher_(*prefetcher),
-      scan_(topic_filter),
+      scan_(topic_filter.empty() ? RetainedScan() : RetainedScan(topic_filter)),
       wake_(wake ? std::move(wake) : [] {}) {
   chunk_.position = scan_.first_key();
-  const bool one_topic = topic_filter.find_first_of("+#") == std::string_view::npos;
+  const bool one_topic =
+      !topic_filter.empty() && topic_filter.find_first_of("+#") == std::string_view::npos;
   if (one_topic && !store_.Exists(topic_filter)) chunk_.state = State::kEnd;
 }
 

@@ -2,7 +2,9 @@
 #include "storage/rocksdb/retained_store.h"
 
 #include <algorithm>
+#include <optional>
 #include <random>
+#include <utility>
 
 #include <rocksdb/db.h>
 #include <rocksdb/write_batch.h>
@@ -64,7 +66,11 @@ absl::Status RocksRetainedStore::Load() {
       return absl::DataLossError(absl::StrCat("the retained message of topic '",
                                               routing::DecodeRetainedKey(key), "' is damaged"));
     }
-    Insert(key, index_.try_emplace(Hash(key)).first, *message);
+    if (message->payload().empty()) {
+      tombstones_.Set(key, message->received_at());
+    } else {
+      Insert(key, index_.try_emplace(Hash(key)).first, *message);
+    }
   }
   if (each->status().ok()) return absl::OkStatus();
   return absl::DataLossError("reading retained messages: " + each->status().ToString() +
@@ -76,20 +82,71 @@ uint64_t RocksRetainedStore::Hash(std::string_view key) const {
 }
 
 shard::RetainedStore::PutResult RocksRetainedStore::Put(const mqtt::MessagePtr& message) {
-  std::string key = routing::EncodeRetainedKey(message->topic());
-  const uint64_t hash = Hash(key);
+  const std::string key = routing::EncodeRetainedKey(message->topic());
   mqtt::MessagePtr replaced;  // freed after the lock
   MutexLock lock(mutex_);
+  if (message->payload().empty()) return Remove(key, false, &replaced);
+  return Store(key, message, &replaced);
+}
+
+shard::RetainedStore::PutResult RocksRetainedStore::PutLatest(mqtt::MessagePtr* message) {
+  const std::string key = routing::EncodeRetainedKey((*message)->topic());
+  mqtt::MessagePtr replaced;
+  MutexLock lock(mutex_);
+  const RetainedStamp last = StampOf(key);
+  if ((*message)->received_at() <= last.time) *message = (*message)->ReceivedAt(last.time + 1);
+  return StoreStamped(key, *message, &replaced);
+}
+
+shard::RetainedStore::PutResult RocksRetainedStore::Merge(const mqtt::MessagePtr& message) {
+  const std::string key = routing::EncodeRetainedKey(message->topic());
+  mqtt::MessagePtr replaced;
+  MutexLock lock(mutex_);
+  if (RetainedStamp::Of(*message) <= StampOf(key)) return PutResult::kOlder;
+  return StoreStamped(key, message, &replaced);
+}
+
+std::vector<mqtt::MessagePtr> RocksRetainedStore::Removed() const {
+  MutexLock lock(mutex_);
+  return MakeRemovals(tombstones_);
+}
+
+RetainedStamp RocksRetainedStore::StampOf(const std::string& key) const {
+  if (const auto entry = index_.find(Hash(key)); entry != index_.end())
+    return {entry->second.time, entry->second.tie};
+  return {tombstones_.Find(key).value_or(0), 0};
+}
+
+shard::RetainedStore::PutResult RocksRetainedStore::StoreStamped(const std::string& key,
+                                                                 const mqtt::MessagePtr& message,
+                                                                 mqtt::MessagePtr* replaced) {
+  if (!message->payload().empty()) {
+    const PutResult result = Store(key, message, replaced);
+    if (result == PutResult::kStored) tombstones_.Erase(key);
+    return result;
+  }
+  if (std::optional<std::string> forgotten = tombstones_.Set(key, message->received_at()))
+    expired_.push_back(std::move(*forgotten));
+  return Remove(key, true, replaced);
+}
+
+shard::RetainedStore::PutResult RocksRetainedStore::Remove(const std::string& key, bool must_record,
+                                                           mqtt::MessagePtr* replaced) {
+  const auto entry = index_.find(Hash(key));
+  if (entry == index_.end() && !must_record) return PutResult::kRemoved;
+  if (entry != index_.end()) Erase(key, entry);
+  Change& change = overlay_[key];
+  *replaced = std::exchange(change.message, {});
+  change.version = ++version_;
+  return PutResult::kRemoved;
+}
+
+shard::RetainedStore::PutResult RocksRetainedStore::Store(const std::string& key,
+                                                          const mqtt::MessagePtr& message,
+                                                          mqtt::MessagePtr* replaced) {
+  const uint64_t hash = Hash(key);
   auto entry = index_.find(hash);
   const bool known = entry != index_.end();
-  if (message->payload().empty()) {
-    if (!known) return PutResult::kRemoved;
-    Erase(key, entry);
-    Change& change = overlay_[std::move(key)];
-    replaced = std::exchange(change.message, {});
-    change.version = ++version_;
-    return PutResult::kRemoved;
-  }
   const uint64_t before = known ? entry->second.cost : 0;
   const uint64_t after = message->cost();
   const bool too_many = !known && index_.size() >= max_messages_;
@@ -105,15 +162,17 @@ shard::RetainedStore::PutResult RocksRetainedStore::Put(const mqtt::MessagePtr& 
   }
   ++version_;
   Insert(key, entry, *message);
-  Change& change = overlay_[std::move(key)];
-  replaced = std::exchange(change.message, message);
+  Change& change = overlay_[key];
+  *replaced = std::exchange(change.message, message);
   change.version = version_;
   return PutResult::kStored;
 }
 
 void RocksRetainedStore::Insert(std::string_view key, Index::iterator entry,
                                 const mqtt::Message& message) {
-  entry->second = {static_cast<uint32_t>(message.cost()), version_, message.expires_at()};
+  const RetainedStamp stamp = RetainedStamp::Of(message);
+  entry->second = {static_cast<uint32_t>(message.cost()), stamp.tie, stamp.time, version_,
+                   message.expires_at()};
   bytes_ += entry->second.cost;
   if (message.has_expiry()) expiries_.emplace(message.expires_at(), key);
 }
@@ -138,7 +197,7 @@ void RocksRetainedStore::Sweep(TimeMs now, size_t max_steps) {
   std::vector<mqtt::MessagePtr> dropped;  // freed after the lock
   MutexLock lock(mutex_);
   for (size_t step = 0; step < max_steps; ++step) {
-    if (expiries_.empty() || expiries_.begin()->first > now) return;
+    if (expiries_.empty() || expiries_.begin()->first > now) break;
     std::string key = expiries_.begin()->second;
     Erase(key, index_.find(Hash(key)));
     if (const auto changed = overlay_.find(key); changed != overlay_.end()) {
@@ -146,6 +205,11 @@ void RocksRetainedStore::Sweep(TimeMs now, size_t max_steps) {
       changed->second.version = ++version_;
     }
     expired_.push_back(std::move(key));
+  }
+  for (size_t step = 0; step < max_steps; ++step) {
+    std::optional<std::string> key = tombstones_.Expire(now);
+    if (!key) return;
+    expired_.push_back(std::move(*key));
   }
 }
 
@@ -171,7 +235,7 @@ void RocksRetainedStore::CollectSomeExpired(size_t max, rocksdb::WriteBatch* bat
     const std::string key = std::move(expired_.back());
     expired_.pop_back();
     if (CollectChange(key, batch)) continue;
-    if (index_.contains(Hash(key))) continue;  // set anew and written since
+    if (index_.contains(Hash(key)) || tombstones_.Find(key)) continue;  // set anew since
     batch->Delete(database_->family(Family::kRetained), key);
   }
 }
@@ -185,6 +249,8 @@ bool RocksRetainedStore::CollectChange(std::string_view key, rocksdb::WriteBatch
   collected_.emplace_back(found->first, change.version);
   if (change.message) {
     batch->Put(database_->family(Family::kRetained), AsSlice(key), EncodeRetained(*change.message));
+  } else if (const std::optional<TimeMs> stamp = tombstones_.Find(key)) {
+    batch->Put(database_->family(Family::kRetained), AsSlice(key), EncodeRemoval(key, *stamp));
   } else {
     batch->Delete(database_->family(Family::kRetained), AsSlice(key));
   }

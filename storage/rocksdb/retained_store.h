@@ -14,7 +14,7 @@
 //
 // Owner: cmd/. Thread: Put(), Open(), Sweep(), stats() on any; Collect(), CollectExpired(),
 // Written() on the committer's. Life: the database outlives this object, this object its readers.
-// Limits: Limits::max_retained_*; about 40 bytes of memory a topic, and the topic once more if its
+// Limits: Limits::max_retained_*; about 56 bytes of memory a topic, and the topic once more if its
 // message expires; the overlay holds what is not committed yet. Errors: damaged data or a failing
 // read ends the process.
 #pragma once
@@ -37,6 +37,8 @@
 #include "broker/base/mutex.h"
 #include "broker/routing/retained_scan.h"
 #include "broker/shard/retained_store.h"
+#include "storage/log/retained_stamp.h"
+#include "storage/log/tombstones.h"
 
 namespace rocksdb {
 class WriteBatch;
@@ -58,6 +60,9 @@ class RocksRetainedStore : public shard::RetainedStore {
   ~RocksRetainedStore() override;
 
   PutResult Put(const mqtt::MessagePtr& message) override;
+  PutResult PutLatest(mqtt::MessagePtr* message) override;
+  PutResult Merge(const mqtt::MessagePtr& message) override;
+  std::vector<mqtt::MessagePtr> Removed() const override;
   std::unique_ptr<shard::RetainedReader> Open(std::string_view topic_filter,
                                               std::function<void()> wake) override;
   void Sweep(TimeMs now, size_t max_steps) override;
@@ -96,6 +101,8 @@ class RocksRetainedStore : public shard::RetainedStore {
  private:
   struct Entry {
     uint32_t cost = 0;
+    uint32_t tie = 0;  // with `time` its RetainedStamp
+    TimeMs time = 0;
     uint64_t version = 0;  // of the last change
     TimeMs expires_at = kNever;
   };
@@ -110,6 +117,14 @@ class RocksRetainedStore : public shard::RetainedStore {
   RocksRetainedStore(Database* database, const Limits& limits);
 
   absl::Status Load();
+  PutResult Store(const std::string& key, const mqtt::MessagePtr& message,
+                  mqtt::MessagePtr* replaced) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  PutResult Remove(const std::string& key, bool must_record, mqtt::MessagePtr* replaced)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Of what was last set or removed there.
+  RetainedStamp StampOf(const std::string& key) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  PutResult StoreStamped(const std::string& key, const mqtt::MessagePtr& message,
+                         mqtt::MessagePtr* replaced) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   uint64_t Hash(std::string_view key) const;
   void Insert(std::string_view key, Index::iterator entry, const mqtt::Message& message)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -130,6 +145,7 @@ class RocksRetainedStore : public shard::RetainedStore {
   Overlay overlay_ ABSL_GUARDED_BY(mutex_);
   // Keys of those with an expiry, by when they expire.
   std::set<std::pair<TimeMs, std::string>> expiries_ ABSL_GUARDED_BY(mutex_);
+  Tombstones tombstones_ ABSL_GUARDED_BY(mutex_);  // as rows of the family without a payload
   // Keys of expired messages that are to be deleted from the database.
   std::vector<std::string> expired_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::pair<std::string, uint64_t>> collected_ ABSL_GUARDED_BY(mutex_);

@@ -20,11 +20,20 @@ std::string EncodeRetained(const mqtt::Message& message) {
   return value;
 }
 
+std::string EncodeRemoval(std::string_view key, TimeMs time) {
+  const std::string topic = routing::DecodeRetainedKey(key);
+  mqtt::Message::Init init;
+  init.topic = topic;
+  init.retain = true;
+  init.received_at = time;
+  return EncodeRetained(*mqtt::Message::Make(init));
+}
+
 mqtt::MessagePtr DecodeRetained(std::string_view key, std::string_view value) {
   if (value.empty() || value[0] != kFormat) return {};
   v1::Message stored;
   if (!stored.ParseFromArray(value.data() + 1, static_cast<int>(value.size() - 1))) return {};
-  if (stored.topic().size() > UINT16_MAX || stored.payload().empty() || stored.qos() > 2) return {};
+  if (stored.topic().size() > UINT16_MAX || stored.qos() > 2) return {};
   if (routing::EncodeRetainedKey(stored.topic()) != key) return {};
   return DecodeMessage(stored);
 }

@@ -12,7 +12,10 @@ namespace skein::storage {
 
 std::string EncodeRetained(const mqtt::Message& message);
 
-// Null: the value is damaged, or is not of this key.
+// That the topic's message was removed then.
+std::string EncodeRemoval(std::string_view key, TimeMs time);
+
+// Without a payload: a removal. Null: the value is damaged, or is not of this key.
 mqtt::MessagePtr DecodeRetained(std::string_view key, std::string_view value);
 
 }  // namespace skein::storage

@@ -33,6 +33,8 @@ PORTS = (
     "broker/auth/authenticator.h",
     "broker/shard/retained_store.h",
 )
+# What cluster/ speaks: mail between shards, and the port it comes through.
+MAIL = ("broker/shard/mail.h", "broker/shard/peers.h")
 
 # Folder -> the folders (or single headers) that it may include. A folder that is not here may include everything.
 MAY_INCLUDE = {
@@ -50,7 +52,7 @@ MAY_INCLUDE = {
     "broker/net": ("broker/base", "broker/mqtt", "broker/net"),
     "broker": ("broker",),
     "storage": ("storage", "proto", *PORTS),
-    "cluster": ("cluster", "proto", *PORTS),
+    "cluster": ("cluster", "proto", *PORTS, *MAIL),
 }
 
 # Folders that take events and return effects: no I/O, no clock, no thread, no chance.

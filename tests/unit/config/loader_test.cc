@@ -331,6 +331,50 @@ authentication:
                           "authentication 'unused': no listener names it"));
 }
 
+TEST_F(LoadTest, AClusterAsAListOrAText) {
+  WriteFile(R"(
+node: {id: b}
+cluster:
+  listen: 127.0.0.1:7883
+  peers: [a=host-a:7883, "b=[::1]:7884"]
+)");
+  sources_.file = file_;
+  const Config config = Load(sources_, &problems_);
+  EXPECT_THAT(problems_.errors, IsEmpty());
+  EXPECT_THAT(problems_.warnings, IsEmpty()) << "loopback needs no certificates";
+  const std::vector<ClusterPeer> peers = {{"a", {"host-a", 7883}}, {"b", {"::1", 7884}}};
+  EXPECT_EQ(config.cluster_peers, peers);
+  sources_.file.clear();
+  sources_.flags = {{"--node-id", "node.id", "b"},
+                    {"--cluster-listen", "cluster.listen", "0.0.0.0:7883"},
+                    {"--peers", "cluster.peers", "a=host-a:7883,b=[::1]:7884"}};
+  EXPECT_EQ(Load(sources_, &problems_).cluster_peers, peers);
+  EXPECT_THAT(problems_.errors, IsEmpty());
+  EXPECT_THAT(problems_.warnings, ElementsAre(HasSubstr("can act as a node of the cluster")));
+}
+
+TEST_F(LoadTest, AClusterThatCannotBe) {
+  const auto errors = [](std::vector<Assignment> flags) {
+    Sources sources;
+    sources.flags = std::move(flags);
+    Problems problems;
+    Load(sources, &problems);
+    return problems.errors;
+  };
+  const Assignment node{"--node-id", "node.id", "a"};
+  const Assignment listen{"--cluster-listen", "cluster.listen", "127.0.0.1:1"};
+  const auto peers = [](const char* text) { return Assignment{"--peers", "cluster.peers", text}; };
+  EXPECT_THAT(errors({node, listen, peers("b=h:1,c=h:2")}),
+              ElementsAre(HasSubstr("'a' (node.id)")));
+  EXPECT_THAT(errors({node, peers("a=h:1")}), ElementsAre(HasSubstr("needs cluster.listen")));
+  EXPECT_THAT(errors({node, listen}), ElementsAre(HasSubstr("needs cluster.peers")));
+  for (const char* wrong : {"a", "a=", "a=h", "a=h:0", "=h:1", "a b=h:1", "a=h:1,a=h:2", "a=h:1,,"})
+    EXPECT_THAT(errors({node, listen, peers(wrong)}), ElementsAre(HasSubstr("NODE=HOST:PORT")))
+        << wrong;
+  EXPECT_THAT(errors({node, listen, peers("a=h:1"), {"--set", "cluster.ca_file", "x"}}),
+              ElementsAre(HasSubstr("go together")));
+}
+
 TEST_F(LoadTest, BackEndsAndBansNeedWhatTheyAreAbout) {
   WriteFile(R"(
 authentication:

@@ -58,82 +58,170 @@ auth::Decision ScriptedAuthenticator::Begin(const auth::ConnectRequest& request,
 void Node::SetRules(std::shared_ptr<const auth::AccessRules> rules) {
   rules_ = std::move(rules);
   for (auto& core : cores_) {
+    if (core == nullptr) continue;
     core->BeginTick(now_);
     core->SetRules(rules_);
   }
   Settle();
 }
 
-Node::Node(const NodeOptions& options) : options_(options), retained_(options.limits) {
-  for (ShardId id = 0; id < options_.shards; ++id) {
+Node::Node(const NodeOptions& options) : options_(options) {
+  for (NodeNumber node = 0; node < options_.nodes; ++node)
+    retained_.push_back(std::make_unique<storage::MemoryRetainedStore>(options.limits));
+  for (ShardId index = 0; index < shards(); ++index)
     stores_.push_back(std::make_unique<JournalStore>());
-  }
   Start();
 }
 
 Node::~Node() = default;
 
+void Node::Make(ShardId index) {
+  stats_[index] = std::make_unique<ShardStats>();
+  ShardOptions options;
+  options.id = index % options_.shards;
+  options.count = options_.shards;
+  options.node = NodeOf(index);
+  for (uint32_t p = 0; options_.nodes > 1 && p < options.partitions; ++p)
+    options.partition_nodes.push_back(static_cast<NodeNumber>(p % options_.nodes));
+  options.limits = options_.limits;
+  options.listeners = {ListenerInfo{"test", true}};
+  options.listeners[0].publish_rate = options_.publish_rate;
+  options.listeners[0].publish_bytes = options_.publish_bytes;
+  options.listeners[0].publish_patience_ms = options_.publish_patience_ms;
+  options.listeners[0].total_publish_rate = options_.total_publish_rate;
+  options.listeners[0].total = total_;
+  Ports ports;
+  ports.store = stores_[index].get();
+  ports.retained = retained_[NodeOf(index)].get();
+  ports.authenticator = &authenticator_;
+  ports.bans = options_.bans;
+  ports.log = &log_;
+  ports.stats = stats_[index].get();
+  ports.random = [this] { return random_ = random_ * 6364136223846793005u + 1442695040888963407u; };
+  ports.peer = [](const Connection&) { return Peer{"peer", "192.0.2.7", nullptr}; };
+  ports.auth_answer = [this, index](ConnectionSlot slot, uint32_t generation,
+                                    auth::Decision decision) {
+    cores_[index]->BeginTick(now_);
+    cores_[index]->OnAuthDecision(slot, generation, decision);
+  };
+  cores_[index] = std::make_unique<Core>(options, ports, now_);
+}
+
 void Node::Start() {
   cores_.clear();
+  cores_.resize(shards());
   mail_.clear();
-  mail_.resize(options_.shards);
+  mail_.resize(shards());
   stats_.clear();
-  for (ShardId id = 0; id < options_.shards; ++id) {
-    mail_[id].resize(options_.shards);
-    stats_.push_back(std::make_unique<ShardStats>());
-    ShardOptions options;
-    options.id = id;
-    options.count = options_.shards;
-    options.limits = options_.limits;
-    options.listeners = {ListenerInfo{"test", true}};
-    options.listeners[0].publish_rate = options_.publish_rate;
-    options.listeners[0].publish_bytes = options_.publish_bytes;
-    options.listeners[0].publish_patience_ms = options_.publish_patience_ms;
-    options.listeners[0].total_publish_rate = options_.total_publish_rate;
-    options.listeners[0].total = total_;
-    Ports ports;
-    ports.store = stores_[id].get();
-    ports.retained = &retained_;
-    ports.authenticator = &authenticator_;
-    ports.bans = options_.bans;
-    ports.log = &log_;
-    ports.stats = stats_[id].get();
-    ports.random = [this] {
-      return random_ = random_ * 6364136223846793005u + 1442695040888963407u;
-    };
-    ports.peer = [](const Connection&) { return Peer{"peer", "192.0.2.7", nullptr}; };
-    ports.auth_answer = [this, id](ConnectionSlot slot, uint32_t generation,
-                                   auth::Decision decision) {
-      cores_[id]->BeginTick(now_);
-      cores_[id]->OnAuthDecision(slot, generation, decision);
-    };
-    cores_.push_back(std::make_unique<Core>(options, ports, now_));
+  stats_.resize(shards());
+  for (ShardId index = 0; index < shards(); ++index) {
+    mail_[index].resize(shards());
+    Make(index);
   }
-  for (auto& core : cores_) {
-    core->BeginTick(now_);
-    if (rules_ != nullptr) core->SetRules(rules_);
-    core->Recover();
+  for (NodeNumber a = 0; a < options_.nodes; ++a) {
+    for (NodeNumber b = 0; b < a; ++b)
+      Join(a, b);
+  }
+  Recover(0, shards());
+}
+
+void Node::Recover(ShardId first, ShardId end) {
+  for (ShardId index = first; index < end; ++index) {
+    cores_[index]->BeginTick(now_);
+    if (rules_ != nullptr) cores_[index]->SetRules(rules_);
+    cores_[index]->Recover();
   }
   const bool mail = std::exchange(mail_runs, true);
   Settle();
   mail_runs = mail;
-  for (auto& core : cores_) {
-    core->BeginTick(now_);
-    core->FinishRecovery();
+  for (ShardId index = first; index < end; ++index) {
+    cores_[index]->BeginTick(now_);
+    cores_[index]->FinishRecovery();
   }
+}
+
+ShardId Node::IndexOf(ShardId at, PlaceId place) const {
+  if (place < options_.shards) return static_cast<ShardId>(First(NodeOf(at)) + place);
+  const int remote = place - options_.shards;
+  return static_cast<ShardId>(First(static_cast<NodeNumber>(remote / kMaxShardsANode)) +
+                              remote % kMaxShardsANode);
+}
+
+PlaceId Node::PlaceOf(ShardId at, ShardId index) const {
+  const ShardId shard = index % options_.shards;
+  return NodeOf(at) == NodeOf(index) ? shard : cores_[at]->state().PlaceOf(NodeOf(index), shard);
+}
+
+void Node::Join(NodeNumber a, NodeNumber b) {
+  for (ShardId i = 0; i < options_.shards; ++i) {
+    cores_[static_cast<size_t>(First(a) + i)]->OnPeerUp(b, options_.shards);
+    cores_[static_cast<size_t>(First(b) + i)]->OnPeerUp(a, options_.shards);
+  }
+}
+
+void Node::CutRelayed(NodeNumber a, NodeNumber b) {
+  for (size_t id = 0; id < links_.size(); ++id) {
+    Link& l = links_[id];
+    const NodeNumber owner = NodeOf(l.shard);
+    if ((l.edge == a && owner == b) || (l.edge == b && owner == a)) {
+      Drop(static_cast<int>(id));
+      l.connected = false;
+    }
+  }
+}
+
+void Node::Part(NodeNumber a, NodeNumber b) {
+  CutRelayed(a, b);
+  for (ShardId i = First(a); i < First(a) + options_.shards; ++i) {
+    for (ShardId j = First(b); j < First(b) + options_.shards; ++j) {
+      mail_[i][j].clear();
+      mail_[j][i].clear();
+    }
+  }
+  for (ShardId i = 0; i < options_.shards; ++i) {
+    Core* const one = cores_[static_cast<size_t>(First(a) + i)].get();
+    Core* const other = cores_[static_cast<size_t>(First(b) + i)].get();
+    if (one != nullptr) one->OnPeerDown(b);
+    if (other != nullptr) other->OnPeerDown(a);
+  }
+}
+
+void Node::Kill(NodeNumber node) {
+  for (Link& l : links_) {
+    if (l.edge == node && NodeOf(l.shard) == node) l.connected = false;
+  }
+  for (ShardId index = First(node); index < First(node) + options_.shards; ++index) {
+    cores_[index].reset();
+    stores_[index]->Crash();
+  }
+  for (NodeNumber other = 0; other < options_.nodes; ++other) {
+    if (other != node) Part(node, other);
+  }
+  Settle();
+}
+
+void Node::Revive(NodeNumber node) {
+  const auto end = static_cast<ShardId>(First(node) + options_.shards);
+  for (ShardId index = First(node); index < end; ++index)
+    Make(index);
+  for (NodeNumber other = 0; other < options_.nodes; ++other) {
+    if (other != node && Alive(First(other))) Join(node, other);
+  }
+  Recover(First(node), end);
+  Settle();
 }
 
 int Node::Open(ShardId at) {
   const int id = static_cast<int>(links_.size());
   cores_[at]->BeginTick(now_);
   const Connection& connection = cores_[at]->Accept(id, 0, now_);
-  links_.push_back({at, connection.slot, connection.generation, true, true, {}});
+  links_.push_back({at, connection.slot, connection.generation, true, true, {}, NodeOf(at)});
   return id;
 }
 
 Connection* Node::Find(int id) {
   const Link& l = link(id);
-  if (!l.connected) return nullptr;
+  if (!l.connected || !Alive(l.shard)) return nullptr;
   return cores_[l.shard]->state().connections.Find(l.slot, l.generation);
 }
 
@@ -221,7 +309,7 @@ void Node::Tick(ShardId shard) {
     moved->unread = std::move(move.unread);
     link(connection.fd).connected = false;
     core.Release(connection);
-    core.state().out.mail[move.target].emplace_back(std::move(moved));
+    mail_[shard][IndexOf(shard, move.target)].push_back(std::move(moved));
   }
   Flush(shard);
   if (disk_runs) MakeDurable(shard);
@@ -230,13 +318,18 @@ void Node::Tick(ShardId shard) {
 
 bool Node::MoveMail() {
   bool moved = false;
-  for (ShardId from = 0; from < options_.shards; ++from) {
+  for (ShardId from = 0; from < shards(); ++from) {
+    if (!Alive(from)) continue;
     auto& boxes = cores_[from]->state().out.mail;
-    for (ShardId to = 0; to < options_.shards; ++to) {
-      for (Mail& mail : boxes[to])
+    for (PlaceId place = 0; place < boxes.size(); ++place) {
+      if (boxes[place].empty()) continue;
+      const ShardId to = IndexOf(from, place);
+      for (Mail& mail : boxes[place])
         mail_[from][to].push_back(std::move(mail));
-      boxes[to].clear();
-      if (mail_runs) moved |= DeliverAll(from, to);
+      boxes[place].clear();
+    }
+    for (ShardId to = 0; to < shards(); ++to) {
+      if (mail_runs && Alive(to)) moved |= DeliverAll(from, to);
     }
   }
   return moved;
@@ -249,7 +342,7 @@ bool Node::DeliverAll(ShardId from, ShardId to) {
     if (auto* moved = std::get_if<std::unique_ptr<MovedConnection>>(&mail)) {
       Adopt(to, std::move(*moved));
     } else {
-      cores_[to]->OnMail(from, std::move(mail));
+      cores_[to]->OnMail(PlaceOf(to, from), std::move(mail));
     }
   }
   return !box.empty();
@@ -273,7 +366,8 @@ void Node::Adopt(ShardId shard, std::unique_ptr<MovedConnection> moved) {
 
 bool Node::Round() {
   bool more = false;
-  for (ShardId shard = 0; shard < options_.shards; ++shard) {
+  for (ShardId shard = 0; shard < shards(); ++shard) {
+    if (!Alive(shard)) continue;
     Tick(shard);
     more |= cores_[shard]->more_work() || !cores_[shard]->state().out.dirty.empty();
   }
@@ -309,6 +403,7 @@ void Node::Advance(TimeMs ms) {
 
 void Node::CloseAll(mqtt::ReasonCode reason) {
   for (auto& core : cores_) {
+    if (core == nullptr) continue;
     core->BeginTick(now_);
     core->CloseAll(reason);
   }
@@ -325,6 +420,7 @@ void Node::Crash() {
 
 session::Session* Node::session(std::string_view client_id) {
   for (auto& core : cores_) {
+    if (core == nullptr) continue;
     if (session::Session* found = core->state().sessions.Find(client_id)) return found;
   }
   return nullptr;

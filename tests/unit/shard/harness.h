@@ -1,9 +1,10 @@
-// One node without sockets, threads or a clock.
+// One node, or a cluster of them, without sockets, threads or a clock.
 //
 // Purpose: runs one or several Cores as broker/shard/shard.h does, but every step is the test's:
 // bytes in, bytes out, mail between shards, the disk, time, a crash. The same run gives the same
-// bytes every time. Thread: confined to the test. Limits: Settle() gives up, and fails, after
-// kMaxRounds.
+// bytes every time. In a cluster the shards are numbered through: those of node 0, those of node 1,
+// ...; a connection whose session belongs to another node is simply adopted there. Thread: confined
+// to the test. Limits: Settle() gives up, and fails, after kMaxRounds.
 #pragma once
 
 #include <deque>
@@ -19,7 +20,8 @@
 namespace skein::shard {
 
 struct NodeOptions {
-  ShardId shards = 1;
+  ShardId shards = 1;    // of each node
+  NodeNumber nodes = 1;  // partition p belongs to node p % nodes
   Limits limits;
   uint32_t publish_rate = 0;  // of its listener
   uint64_t publish_bytes = 0;
@@ -59,7 +61,8 @@ class Node {
     uint32_t generation = 0;
     bool connected = false;
     bool reading = true;
-    std::string output;  // what came and was not looked at yet
+    std::string output;   // what came and was not looked at yet
+    NodeNumber edge = 0;  // the node that the client is connected to
   };
 
   int Open(ShardId at = 0);
@@ -87,8 +90,14 @@ class Node {
   void SetFull(bool full, ShardId shard = 0) { stores_[shard]->set_full(full); }
   // Other access rules; null: everything is allowed.
   void SetRules(std::shared_ptr<const auth::AccessRules> rules);
-  // The process dies and a new one starts on the same disk.
+  // The process dies and a new one starts on the same disk. In a cluster: all of them.
   void Crash();
+  // One node of a cluster dies, and its peers notice; or starts again.
+  void Kill(NodeNumber node);
+  void Revive(NodeNumber node);
+  // Two nodes lose sight of each other, and find each other again.
+  void Part(NodeNumber a, NodeNumber b);
+  void Join(NodeNumber a, NodeNumber b);
 
   Core& core(ShardId shard = 0) { return *cores_[shard]; }
   ShardStats& stats(ShardId shard = 0) { return *stats_[shard]; }
@@ -96,13 +105,21 @@ class Node {
     return stats(shard).messages_dropped[static_cast<size_t>(reason)].value();
   }
   session::Session* session(std::string_view client_id);
-  storage::MemoryRetainedStore& retained() { return retained_; }
+  storage::MemoryRetainedStore& retained(NodeNumber node = 0) { return *retained_[node]; }
   ScriptedAuthenticator& authenticator() { return authenticator_; }
-  ShardId shards() const { return options_.shards; }
+  ShardId shards() const { return static_cast<ShardId>(options_.shards * options_.nodes); }
   TimeMs now() const { return now_; }
 
  private:
   void Start();
+  void Make(ShardId index);
+  void Recover(ShardId first, ShardId end);
+  NodeNumber NodeOf(ShardId index) const { return index / options_.shards; }
+  ShardId First(NodeNumber node) const { return static_cast<ShardId>(node * options_.shards); }
+  // What a place of core `at` is here, and the other way round.
+  ShardId IndexOf(ShardId at, PlaceId place) const;
+  PlaceId PlaceOf(ShardId at, ShardId index) const;
+  bool Alive(ShardId index) const { return cores_[index] != nullptr; }
   bool Round();
   void Tick(ShardId shard);
   void Flush(ShardId shard);
@@ -114,7 +131,7 @@ class Node {
   void Adopt(ShardId shard, std::unique_ptr<MovedConnection> moved);
 
   const NodeOptions options_;
-  storage::MemoryRetainedStore retained_;
+  std::vector<std::unique_ptr<storage::MemoryRetainedStore>> retained_;  // by node
   ScriptedAuthenticator authenticator_;
   const std::shared_ptr<ListenerInfo::Total> total_ = std::make_shared<ListenerInfo::Total>();
   NullLogger log_;
@@ -125,6 +142,9 @@ class Node {
   std::vector<std::unique_ptr<ShardStats>> stats_;
   std::vector<std::unique_ptr<JournalStore>> stores_;
   std::vector<std::unique_ptr<Core>> cores_;
+  // Connections that go through the link between two nodes end with it.
+  void CutRelayed(NodeNumber a, NodeNumber b);
+
   std::vector<std::vector<std::deque<Mail>>> mail_;  // [from][to]
 };
 

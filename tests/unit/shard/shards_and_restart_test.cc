@@ -19,7 +19,7 @@ NodeOptions Two() {
 std::string IdOn(ShardId shard, const std::string& prefix = "c") {
   for (int i = 0;; ++i) {
     const std::string id = prefix + std::to_string(i);
-    if (OwnerOf(id, 256, 2) == shard) return id;
+    if (PartitionOf(id, 256) % 2 == shard) return id;
   }
 }
 

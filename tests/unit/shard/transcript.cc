@@ -323,9 +323,24 @@ void Transcript::PlayStage(const Words& words) {
   } else if (what == "sneak") {
     node_.Sneak(Number(second));
   } else if (what == "crash") {
-    for (auto& [name, client] : clients_)
-      client.told_closed = true;
-    node_.Crash();
+    if (second.empty()) {
+      for (auto& [name, client] : clients_)
+        client.told_closed = true;
+      node_.Crash();
+    } else {
+      node_.Kill(static_cast<NodeNumber>(Number(second)));
+    }
+    node_.Settle();
+  } else if (what == "revive") {
+    node_.Revive(static_cast<NodeNumber>(Number(second)));
+  } else if (what == "part" || what == "join") {
+    const auto a = static_cast<NodeNumber>(Number(second));
+    const auto b = static_cast<NodeNumber>(Number(words[2]));
+    if (what == "part") {
+      node_.Part(a, b);
+    } else {
+      node_.Join(a, b);
+    }
     node_.Settle();
   } else if (what == "stop") {
     node_.CloseAll(ReasonCode::kServerShuttingDown);

@@ -11,6 +11,7 @@
 //   disk [SHARD]                        what was committed is now durable
 //   mail FROM TO                        carries the mail between two shards
 //   step | wait MS | crash | stop       one tick; time passes; the process dies; it shuts down
+//   crash N | revive N | part A B | join A B   one node of a cluster; the link between two
 //   sneak MS                            time passes, but no timer has been looked at yet
 //   answer allow|deny                   the authenticator that asked for time answers
 //

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <atomic>
 #include <map>
+#include <random>
 #include <set>
 #include <string>
 #include <thread>
@@ -262,7 +263,63 @@ TYPED_TEST_P(RetainedSuite, ServesSeveralThreads) {
   EXPECT_EQ(store.stats().bytes, 0u);
 }
 
-REGISTER_TYPED_TEST_SUITE_P(RetainedSuite, StoresReplacesRemoves, RefusesMoreMessagesThanAllowed,
+// Nodes of a cluster: the newest write wins, whatever way it comes, also when it is a removal.
+TYPED_TEST_P(RetainedSuite, TheNewestWriteWinsOnEveryNode) {
+  TypeParam a{Limits()};
+  TypeParam b{Limits()};
+  std::mt19937 random(7);
+  std::vector<MessagePtr> writes;
+  for (int i = 0; i < 500; ++i) {
+    const std::string topic = "t/" + std::to_string(random() % 20);
+    MessagePtr message = Make(topic, random() % 3 == 0 ? "" : std::to_string(random() % 4))
+                             ->ReceivedAt(1 + random() % 100);
+    shard::RetainedStore& here = random() % 2 == 0 ? a.store() : b.store();
+    const TimeMs before = message->received_at();
+    EXPECT_NE(here.PutLatest(&message), PutResult::kFull);
+    EXPECT_GE(message->received_at(), before);
+    writes.push_back(message);
+  }
+  std::shuffle(writes.begin(), writes.end(), random);
+  for (const MessagePtr& message : writes)
+    a.store().Merge(message);
+  std::shuffle(writes.begin(), writes.end(), random);
+  for (const MessagePtr& message : writes)
+    b.store().Merge(message);
+  EXPECT_EQ(ReadAll(&a.store(), "#"), ReadAll(&b.store(), "#"));
+  EXPECT_EQ(a.store().stats().bytes, b.store().stats().bytes);
+  for (const MessagePtr& message : writes)
+    EXPECT_EQ(a.store().Merge(message), PutResult::kOlder);
+  EXPECT_EQ(a.store().Removed().size() + a.store().stats().messages, 20u);
+}
+
+TYPED_TEST_P(RetainedSuite, AWriteHereIsLaterThanWhatIsThere) {
+  TypeParam node{Limits()};
+  MessagePtr message = Make("t", "future")->ReceivedAt(1'000);
+  EXPECT_EQ(node.store().Merge(message), PutResult::kStored);
+  message = Make("t", "now")->ReceivedAt(10);
+  EXPECT_EQ(node.store().Merge(message), PutResult::kOlder);
+  EXPECT_EQ(node.store().PutLatest(&message), PutResult::kStored);
+  EXPECT_EQ(message->received_at(), 1'001);
+  EXPECT_EQ(ReadAll(&node.store(), "t"), (Strings{"t=now"}));
+  message = Make("t", "")->ReceivedAt(10);
+  EXPECT_EQ(node.store().PutLatest(&message), PutResult::kRemoved);
+  EXPECT_EQ(node.store().Merge(Make("t", "late")->ReceivedAt(1'001)), PutResult::kOlder);
+  EXPECT_EQ(ReadAll(&node.store(), "t"), Strings{});
+  ASSERT_EQ(node.store().Removed().size(), 1u);
+  EXPECT_EQ(node.store().Removed()[0]->received_at(), 1'002);
+  EXPECT_EQ(node.store().Removed()[0]->topic(), "t");
+}
+
+TYPED_TEST_P(RetainedSuite, AnEmptyFilterReadsEverything) {
+  TypeParam node{Limits()};
+  node.Put(Make("$x/y", "1"));
+  node.Put(Make("a/b", "2"));
+  EXPECT_EQ(ReadAll(&node.store(), ""), (Strings{"$x/y=1", "a/b=2"}));
+}
+
+REGISTER_TYPED_TEST_SUITE_P(RetainedSuite, TheNewestWriteWinsOnEveryNode,
+                            AWriteHereIsLaterThanWhatIsThere, AnEmptyFilterReadsEverything,
+                            StoresReplacesRemoves, RefusesMoreMessagesThanAllowed,
                             RefusesMoreBytesThanAllowed, SkipsAndSweepsExpiredMessages,
                             ReadsInBoundedPieces, TheCursorHoldsWhenTopicsComeAndGo,
                             TopicsWithADollarAreOnlyFoundByName,

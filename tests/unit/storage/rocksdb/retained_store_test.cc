@@ -115,6 +115,25 @@ TEST(RocksRetainedStoreTest, ARemovalReachesTheDisk) {
   EXPECT_THAT(node.TopicsOnDisk(), IsEmpty());
 }
 
+TEST(RocksRetainedStoreTest, ARemovalInAClusterIsKnownAfterARestartAndForgottenInTime) {
+  RetainedNode node{Limits()};
+  MessagePtr message = Make("a", "1")->ReceivedAt(100);
+  node.store().PutLatest(&message);
+  message = Make("a", "")->ReceivedAt(100);
+  node.store().PutLatest(&message);
+  node.Commit({"a"});
+  node.Flush();
+  node.Reopen();
+  EXPECT_THAT(node.TopicsOnDisk(), ElementsAre("a")) << "the removal";
+  EXPECT_THAT(ReadAll(&node.store(), "#"), IsEmpty());
+  EXPECT_EQ(node.store().stats().messages, 0u);
+  EXPECT_EQ(node.store().Merge(Make("a", "old")->ReceivedAt(100)), PutResult::kOlder);
+  node.store().Sweep(101 + Tombstones::kKeepMs, 10);
+  node.CommitExpired(10);
+  EXPECT_THAT(node.TopicsOnDisk(), IsEmpty());
+  EXPECT_THAT(node.store().Removed(), IsEmpty());
+}
+
 TEST(RocksRetainedStoreTest, AChangeDuringAWriteIsNotLost) {
   RetainedNode node{Limits()};
   node.store().Put(Make("a", "1"));

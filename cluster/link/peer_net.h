@@ -1,0 +1,70 @@
+// The links to the other nodes, over gRPC.
+//
+// Purpose: keeps one stream to each peer (the node with the smaller number opens it, and opens it
+// again when it ends, with growing pauses), says who we are, carries mail both ways, and tells the
+// shards who is there. Owner: cmd/. Thread: Send() on any shard's; everything else on one thread of
+// its own; gRPC's threads only hand over. `deliver` is called on that thread. Limits:
+// max_waiting_bytes a peer, max_backlog_bytes a shard; a frame of about kFrameBytes; one write
+// under way a stream. Errors: a peer of another cluster, another list of nodes, another number of
+// partitions or another protocol is refused, and the log says which.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "broker/base/log.h"
+#include "broker/shard/peers.h"
+
+namespace skein::cluster {
+
+struct Member {
+  std::string node;
+  std::string address;  // HOST:PORT
+};
+
+struct PeerNetOptions {
+  static constexpr uint32_t kProtocol = 1;
+
+  std::string cluster = "skeinmq";
+  std::vector<Member> members;  // sorted by node, this one among them
+  shard::NodeNumber self = 0;   // its position
+  std::string listen;           // ADDR:PORT
+  uint32_t partitions = 256;
+  ShardId shards = 1;
+  // PEM; all or none. Peers then show a certificate of the authority with their node id among its
+  // DNS names.
+  std::string ca_file, cert_file, key_file;
+  size_t max_waiting_bytes = 64u << 20;
+  Logger* log = nullptr;
+  std::function<TimeMs()> clock;  // any thread
+  // Bytes that the slowest shard has not taken over; above max_backlog_bytes no stream is read.
+  std::function<size_t()> backlog;
+  size_t max_backlog_bytes = 64u << 20;
+  std::function<void(ShardId shard, shard::PeerEvent event)> deliver;
+};
+
+class PeerNet final : public shard::Peers {
+ public:
+  static constexpr size_t kFrameBytes = 256u << 10;
+
+  explicit PeerNet(PeerNetOptions options);
+  ~PeerNet() override;
+
+  // Listens and begins to dial.
+  absl::Status Start();
+
+  // Sends what waits, for at most two seconds, and ends all links. Nothing is delivered after it.
+  void Stop();
+
+  bool Send(ShardId from, shard::NodeNumber node, uint32_t epoch, ShardId shard,
+            std::vector<shard::Mail>* mail) override;
+
+ private:
+  class Impl;
+  const std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace skein::cluster

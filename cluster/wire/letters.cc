@@ -1,0 +1,270 @@
+#include "cluster/wire/letters.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "broker/base/check.h"
+#include "skein/cluster/v1/peer.pb.h"
+
+namespace skein::cluster {
+namespace {
+
+using shard::ForwardedPublish;
+using shard::Mail;
+
+uint64_t AgeOf(TimeMs then, TimeMs now) {
+  return static_cast<uint64_t>(std::max<TimeMs>(now - then, 0));
+}
+
+TimeMs TimeOf(uint64_t age_ms, TimeMs now) {
+  return now - static_cast<TimeMs>(std::min<uint64_t>(age_ms, static_cast<uint64_t>(now)));
+}
+
+// A place as all nodes number it, and back.
+uint32_t Global(shard::PlaceId place, const Viewpoint& view) {
+  if (place < view.shards) return uint32_t{view.node} * shard::kMaxShardsANode + place;
+  return uint32_t{place} - view.shards;
+}
+
+shard::PlaceId Local(uint32_t global, const Viewpoint& view) {
+  if (global / shard::kMaxShardsANode == view.node)
+    return static_cast<shard::PlaceId>(global % shard::kMaxShardsANode);
+  return static_cast<shard::PlaceId>(view.shards + global);
+}
+
+struct Encoder {
+  v1::Letter& letter;
+  const Viewpoint& view;
+  const TimeMs now;
+
+  void operator()(std::unique_ptr<shard::MovedConnection>&) const {
+    SKEIN_CHECK(false) << "a connection does not leave its node";
+  }
+  void operator()(shard::RouteChange& change) const {
+    v1::RouteChange& out = *letter.mutable_route_change();
+    out.set_sequence(change.sequence);
+    out.set_weight(change.weight);
+    out.set_filter(std::move(change.filter));
+    out.set_durable(change.durable);
+  }
+  void operator()(shard::RouteApplied& applied) const {
+    letter.set_route_applied(applied.sequence);
+  }
+  void operator()(shard::RouteReady&) const { letter.set_route_ready(true); }
+  void operator()(shard::RouteReset& reset) const { letter.set_route_reset(reset.sequence); }
+  void operator()(ForwardedPublish& forwarded) const {
+    const mqtt::Message& message = *forwarded.message;
+    v1::Publish& out = *letter.mutable_publish();
+    out.set_topic(std::string(message.topic()));
+    out.set_properties(std::string(message.properties()));
+    out.set_payload(std::string(message.payload()));
+    out.set_qos(static_cast<uint32_t>(message.qos()));
+    out.set_retain(message.retain());
+    if (message.has_expiry()) out.set_expiry_seconds(message.expiry_seconds());
+    out.set_age_ms(AgeOf(message.received_at(), now));
+    out.set_publisher(message.publisher());
+    out.set_token(forwarded.token);
+    out.set_plain(forwarded.plain);
+    for (const shard::PlaceId place : forwarded.tried)
+      out.add_tried(Global(place, view));
+    if (forwarded.groups == nullptr) return;
+    for (std::string& group : *forwarded.groups)
+      out.add_groups(std::move(group));
+  }
+  void operator()(shard::RetainedChange& change) const {
+    const mqtt::Message& message = *change.message;
+    v1::Retained& out = *letter.mutable_retained();
+    out.set_topic(std::string(message.topic()));
+    out.set_properties(std::string(message.properties()));
+    out.set_payload(std::string(message.payload()));
+    out.set_qos(static_cast<uint32_t>(message.qos()));
+    if (message.has_expiry()) out.set_expiry_seconds(message.expiry_seconds());
+    out.set_time(message.received_at());
+  }
+  void operator()(shard::PublishDone& done) const {
+    letter.mutable_publish_done()->set_token(done.token);
+    letter.mutable_publish_done()->set_refused(done.refused);
+  }
+  void operator()(shard::RelayOpen& open) const {
+    v1::RelayOpen& out = *letter.mutable_relay_open();
+    out.set_relay(open.relay);
+    out.set_listener(std::move(open.listener));
+    out.set_policy(std::move(open.policy));
+    const std::array<uint8_t, 16> address = open.peer.bytes();
+    if (open.peer.known()) out.set_address(std::string(address.begin(), address.end()));
+    out.set_port(open.peer.port());
+    if (open.certificate != nullptr) Put(*open.certificate, out.mutable_certificate());
+    out.set_age_ms(AgeOf(open.accepted_at, now));
+    out.set_unread(std::move(open.unread));
+    out.set_assigned_id(std::move(open.assigned_id));
+  }
+  void operator()(shard::RelayData& data) const {
+    v1::RelayData& out = *letter.mutable_relay_data();
+    out.set_relay(data.relay);
+    out.set_to_owner(data.to_owner);
+    out.set_bytes(std::move(data.bytes));
+  }
+  void operator()(shard::RelayCredit& credit) const {
+    v1::RelayCredit& out = *letter.mutable_relay_credit();
+    out.set_relay(credit.relay);
+    out.set_to_owner(credit.to_owner);
+    out.set_bytes(credit.bytes);
+  }
+  void operator()(shard::RelayEnd& end) const {
+    v1::RelayEnd& out = *letter.mutable_relay_end();
+    out.set_relay(end.relay);
+    out.set_to_owner(end.to_owner);
+    out.set_gone(end.gone);
+  }
+
+  static void Put(const CertificateIdentity& identity, v1::Certificate* out) {
+    out->set_common_name(identity.common_name);
+    for (const std::string& name : identity.dns_names)
+      out->add_dns_names(name);
+    for (const std::string& uri : identity.uris)
+      out->add_uris(uri);
+    for (const std::string& email : identity.emails)
+      out->add_emails(email);
+    out->set_subject(identity.subject);
+    out->set_serial(identity.serial);
+    out->set_fingerprint(identity.fingerprint);
+  }
+};
+
+bool DecodePublish(v1::Publish* publish, const Viewpoint& view, TimeMs now, Mail* mail) {
+  if (publish->qos() > 2 || publish->topic().empty() || publish->topic().size() > UINT16_MAX)
+    return false;
+  mqtt::Message::Init init;
+  init.topic = publish->topic();
+  init.properties = publish->properties();
+  init.payload = publish->payload();
+  init.qos = static_cast<Qos>(publish->qos());
+  init.retain = publish->retain();
+  if (publish->has_expiry_seconds()) init.expiry_seconds = publish->expiry_seconds();
+  init.received_at = TimeOf(publish->age_ms(), now);
+  init.publisher = publish->publisher();
+  ForwardedPublish forwarded;
+  forwarded.message = mqtt::Message::Make(init);
+  forwarded.token = publish->token();
+  forwarded.plain = publish->plain();
+  constexpr uint32_t kPlaces = uint32_t{shard::kMaxNodes} * shard::kMaxShardsANode;
+  for (const uint32_t place : publish->tried()) {
+    if (place < kPlaces) forwarded.tried.push_back(Local(place, view));
+  }
+  if (publish->groups_size() > 0) {
+    forwarded.groups = std::make_unique<std::vector<std::string>>();
+    for (std::string& group : *publish->mutable_groups())
+      forwarded.groups->push_back(std::move(group));
+  }
+  *mail = std::move(forwarded);
+  return true;
+}
+
+bool DecodeRetained(const v1::Retained& retained, Mail* mail) {
+  if (retained.qos() > 2 || retained.topic().empty() || retained.topic().size() > UINT16_MAX)
+    return false;
+  mqtt::Message::Init init;
+  init.topic = retained.topic();
+  init.properties = retained.properties();
+  init.payload = retained.payload();
+  init.qos = static_cast<Qos>(retained.qos());
+  init.retain = true;
+  if (retained.has_expiry_seconds()) init.expiry_seconds = retained.expiry_seconds();
+  init.received_at = retained.time();
+  *mail = shard::RetainedChange{mqtt::Message::Make(init)};
+  return true;
+}
+
+bool DecodeOpen(v1::RelayOpen* relay, TimeMs now, Mail* mail) {
+  shard::RelayOpen open;
+  open.relay = relay->relay();
+  open.listener = std::move(*relay->mutable_listener());
+  open.policy = std::move(*relay->mutable_policy());
+  if (relay->address().size() == 16 && relay->port() <= UINT16_MAX) {
+    std::array<uint8_t, 16> bytes{};
+    std::copy(relay->address().begin(), relay->address().end(), bytes.begin());
+    open.peer = net::PeerAddress(bytes, static_cast<uint16_t>(relay->port()));
+  }
+  if (relay->has_certificate()) {
+    const v1::Certificate& in = relay->certificate();
+    auto identity = std::make_unique<CertificateIdentity>();
+    identity->common_name = in.common_name();
+    identity->dns_names.assign(in.dns_names().begin(), in.dns_names().end());
+    identity->uris.assign(in.uris().begin(), in.uris().end());
+    identity->emails.assign(in.emails().begin(), in.emails().end());
+    identity->subject = in.subject();
+    identity->serial = in.serial();
+    identity->fingerprint = in.fingerprint();
+    open.certificate = std::move(identity);
+  }
+  open.accepted_at = TimeOf(relay->age_ms(), now);
+  open.unread = std::move(*relay->mutable_unread());
+  open.assigned_id = std::move(*relay->mutable_assigned_id());
+  *mail = std::move(open);
+  return true;
+}
+
+}  // namespace
+
+size_t CostOf(const Mail& mail) {
+  constexpr size_t kEach = 64;
+  if (const auto* publish = std::get_if<ForwardedPublish>(&mail))
+    return kEach + publish->message->cost();
+  if (const auto* retained = std::get_if<shard::RetainedChange>(&mail))
+    return kEach + retained->message->cost();
+  if (const auto* change = std::get_if<shard::RouteChange>(&mail))
+    return kEach + change->filter.size();
+  if (const auto* data = std::get_if<shard::RelayData>(&mail)) return kEach + data->bytes.size();
+  if (const auto* open = std::get_if<shard::RelayOpen>(&mail)) return kEach + open->unread.size();
+  return kEach;
+}
+
+void EncodeLetter(Mail* mail, const Viewpoint& view, TimeMs now, v1::Letter* letter) {
+  std::visit(Encoder{*letter, view, now}, *mail);
+}
+
+bool DecodeLetter(v1::Letter* letter, const Viewpoint& view, TimeMs now, Mail* mail) {
+  switch (letter->kind_case()) {
+    case v1::Letter::kRouteChange: {
+      v1::RouteChange& change = *letter->mutable_route_change();
+      *mail = shard::RouteChange{change.sequence(), change.weight(),
+                                 std::move(*change.mutable_filter()), change.durable()};
+      return true;
+    }
+    case v1::Letter::kRouteReset:
+      *mail = shard::RouteReset{letter->route_reset()};
+      return true;
+    case v1::Letter::kRouteReady:
+      *mail = shard::RouteReady{};
+      return true;
+    case v1::Letter::kRouteApplied:
+      *mail = shard::RouteApplied{letter->route_applied()};
+      return true;
+    case v1::Letter::kPublish:
+      return DecodePublish(letter->mutable_publish(), view, now, mail);
+    case v1::Letter::kRetained:
+      return DecodeRetained(letter->retained(), mail);
+    case v1::Letter::kPublishDone:
+      *mail = shard::PublishDone{letter->publish_done().token(), letter->publish_done().refused()};
+      return true;
+    case v1::Letter::kRelayOpen:
+      return DecodeOpen(letter->mutable_relay_open(), now, mail);
+    case v1::Letter::kRelayData: {
+      v1::RelayData& data = *letter->mutable_relay_data();
+      *mail = shard::RelayData{data.relay(), data.to_owner(), std::move(*data.mutable_bytes())};
+      return true;
+    }
+    case v1::Letter::kRelayCredit:
+      *mail = shard::RelayCredit{letter->relay_credit().relay(), letter->relay_credit().to_owner(),
+                                 letter->relay_credit().bytes()};
+      return true;
+    case v1::Letter::kRelayEnd:
+      *mail = shard::RelayEnd{letter->relay_end().relay(), letter->relay_end().to_owner(),
+                              letter->relay_end().gone()};
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace skein::cluster

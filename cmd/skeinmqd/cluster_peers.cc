@@ -1,0 +1,64 @@
+// See cluster_peers.h.
+#include "cmd/skeinmqd/cluster_peers.h"
+
+#include <algorithm>
+#include <set>
+
+#include "cmd/skeinmqd/listener_url.h"
+
+namespace skein::config {
+
+bool IsNodeId(std::string_view text) {
+  return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '-' || c == '_';
+  });
+}
+
+std::optional<std::vector<ClusterPeer>> ParsePeers(std::string_view text) {
+  std::vector<ClusterPeer> peers;
+  std::set<std::string> nodes;
+  while (!text.empty()) {
+    const std::string_view one = text.substr(0, text.find(','));
+    text.remove_prefix(std::min(text.size(), one.size() + 1));
+    const size_t equals = one.find('=');
+    if (equals == one.npos || !IsNodeId(one.substr(0, equals))) return std::nullopt;
+    const std::optional<Address> address = ParseAddress(one.substr(equals + 1), std::nullopt);
+    if (!address || address->port == 0 || address->host.empty()) return std::nullopt;
+    peers.push_back({std::string(one.substr(0, equals)), *address});
+    if (!nodes.insert(peers.back().node).second) return std::nullopt;
+  }
+  return peers;
+}
+
+std::string FormatPeers(const std::vector<ClusterPeer>& peers) {
+  std::string text;
+  for (const ClusterPeer& peer : peers)
+    text += (text.empty() ? "" : ",") + peer.node + "=" + FormatAddress(peer.address);
+  return text;
+}
+
+void CheckCluster(const Config& config, Problems* problems) {
+  const auto refuse = [&](const std::string& what) { problems->errors.push_back(what); };
+  if (config.cluster_peers.empty()) {
+    if (config.cluster_listen) refuse("cluster.listen: needs cluster.peers");
+    return;
+  }
+  const auto self = [&](const ClusterPeer& peer) { return peer.node == config.node_id; };
+  if (std::none_of(config.cluster_peers.begin(), config.cluster_peers.end(), self)) {
+    refuse("cluster.peers: this node, '" + config.node_id + "' (node.id), is not among " +
+           FormatPeers(config.cluster_peers));
+  }
+  if (!config.cluster_listen) refuse("cluster.peers: needs cluster.listen");
+  const int files = int{!config.cluster_ca_file.empty()} + int{!config.cluster_cert_file.empty()} +
+                    int{!config.cluster_key_file.empty()};
+  if (files != 0 && files != 3) refuse("cluster: ca_file, cert_file and key_file go together");
+  const bool open = config.cluster_listen && !IsLoopback(config.cluster_listen->host);
+  if (files == 0 && open) {
+    problems->warnings.push_back(
+        "cluster.listen: without cluster.ca_file, cert_file and key_file everybody who reaches " +
+        FormatAddress(*config.cluster_listen) + " can act as a node of the cluster");
+  }
+}
+
+}  // namespace skein::config

@@ -1,0 +1,157 @@
+// Mail as bytes and back, between nodes that number places differently.
+#include "cluster/wire/letters.h"
+
+#include <gtest/gtest.h>
+
+#include "skein/cluster/v1/peer.pb.h"
+
+namespace skein::cluster {
+namespace {
+
+using shard::Mail;
+
+// The sender is node 1 with four shards, the receiver node 2 with one.
+constexpr Viewpoint kSender{1, 4};
+constexpr Viewpoint kReceiver{2, 1};
+constexpr TimeMs kThere = 1'000'000;
+constexpr TimeMs kHere = 5'000'000;  // its clock is another
+
+// What arrives of it; a failed check if it does not.
+template <typename T>
+T Cross(T sent) {
+  Mail mail = std::move(sent);
+  v1::Letter letter;
+  EncodeLetter(&mail, kSender, kThere, &letter);
+  std::string bytes;
+  EXPECT_TRUE(letter.SerializeToString(&bytes));
+  v1::Letter read;
+  EXPECT_TRUE(read.ParseFromString(bytes));
+  Mail got;
+  EXPECT_TRUE(DecodeLetter(&read, kReceiver, kHere, &got));
+  EXPECT_TRUE(std::holds_alternative<T>(got));
+  return std::get<T>(std::move(got));
+}
+
+mqtt::MessagePtr MakeMessage() {
+  mqtt::Message::Init init;
+  init.topic = "t/\xc3\xa4";
+  init.properties = std::string_view("\x01\x01", 2);
+  init.payload = std::string_view("\0p", 2);
+  init.qos = Qos::kExactlyOnce;
+  init.retain = true;
+  init.expiry_seconds = 60;
+  init.received_at = kThere - 1'500;
+  init.publisher = 77;
+  return mqtt::Message::Make(init);
+}
+
+TEST(LettersTest, Routes) {
+  const auto change = Cross(shard::RouteChange{7, 3, "$share/g/a/+", true});
+  EXPECT_EQ(change.sequence, 7u);
+  EXPECT_EQ(change.weight, 3u);
+  EXPECT_EQ(change.filter, "$share/g/a/+");
+  EXPECT_TRUE(change.durable);
+  EXPECT_EQ(Cross(shard::RouteReset{8}).sequence, 8u);
+  EXPECT_EQ(Cross(shard::RouteApplied{9}).sequence, 9u);
+  EXPECT_EQ(Cross(shard::RouteApplied{0}).sequence, 0u);
+  Cross(shard::RouteReady{});
+}
+
+TEST(LettersTest, AMessageKeepsItsAgeNotItsTime) {
+  shard::ForwardedPublish sent;
+  sent.message = MakeMessage();
+  sent.token = 5;
+  sent.plain = false;
+  sent.groups = std::make_unique<std::vector<std::string>>(2, "$share/g/t");
+  const shard::ForwardedPublish got = Cross(std::move(sent));
+  EXPECT_EQ(got.message->topic(), "t/\xc3\xa4");
+  EXPECT_EQ(got.message->properties(), std::string_view("\x01\x01", 2));
+  EXPECT_EQ(got.message->payload(), std::string_view("\0p", 2));
+  EXPECT_EQ(got.message->qos(), Qos::kExactlyOnce);
+  EXPECT_TRUE(got.message->retain());
+  EXPECT_EQ(got.message->expiry_seconds(), 60u);
+  EXPECT_EQ(got.message->received_at(), kHere - 1'500);
+  EXPECT_EQ(got.message->publisher(), 77u);
+  EXPECT_EQ(got.token, 5u);
+  EXPECT_FALSE(got.plain);
+  ASSERT_NE(got.groups, nullptr);
+  EXPECT_EQ(got.groups->size(), 2u);
+}
+
+TEST(LettersTest, PlacesAreTranslated) {
+  shard::ForwardedPublish sent;
+  sent.message = MakeMessage();
+  constexpr ShardId kANode = shard::kMaxShardsANode;
+  // Its own shard 3; shard 0 of node 2, which is the receiver; shard 5 of node 0.
+  sent.tried = {3, 4 + 2 * kANode, 4 + 5};
+  const shard::ForwardedPublish got = Cross(std::move(sent));
+  EXPECT_EQ(got.tried, (std::vector<shard::PlaceId>{1 + kANode + 3, 0, 1 + 5}));
+}
+
+TEST(LettersTest, AnswersAndRetainedMessages) {
+  const auto done = Cross(shard::PublishDone{5, true});
+  EXPECT_EQ(done.token, 5u);
+  EXPECT_TRUE(done.refused);
+  const auto retained = Cross(shard::RetainedChange{MakeMessage()});
+  EXPECT_EQ(retained.message->received_at(), kThere - 1'500) << "a logical clock is not translated";
+  EXPECT_EQ(retained.message->payload(), std::string_view("\0p", 2));
+  EXPECT_EQ(retained.message->expiry_seconds(), 60u);
+  EXPECT_TRUE(retained.message->retain());
+}
+
+TEST(LettersTest, Relays) {
+  shard::RelayOpen open;
+  open.relay = 9;
+  open.listener = "main";
+  open.policy = "anonymous";
+  std::array<uint8_t, 16> address{};
+  address[15] = 1;
+  open.peer = net::PeerAddress(address, 1234);
+  open.certificate = std::make_unique<CertificateIdentity>();
+  open.certificate->common_name = "device";
+  open.certificate->dns_names = {"a", "b"};
+  open.accepted_at = kThere - 10;
+  open.unread = std::string("\x10\0", 2);
+  open.assigned_id = "id";
+  const shard::RelayOpen got = Cross(std::move(open));
+  EXPECT_EQ(got.relay, 9u);
+  EXPECT_EQ(got.listener, "main");
+  EXPECT_EQ(got.policy, "anonymous");
+  EXPECT_EQ(got.peer.ToString(), "[::1]:1234");
+  ASSERT_NE(got.certificate, nullptr);
+  EXPECT_EQ(got.certificate->common_name, "device");
+  EXPECT_EQ(got.certificate->dns_names, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(got.accepted_at, kHere - 10);
+  EXPECT_EQ(got.unread, std::string("\x10\0", 2));
+  EXPECT_EQ(got.assigned_id, "id");
+  const auto data = Cross(shard::RelayData{9, true, std::string("\0x", 2)});
+  EXPECT_TRUE(data.to_owner);
+  EXPECT_EQ(data.bytes, std::string("\0x", 2));
+  EXPECT_EQ(Cross(shard::RelayCredit{9, false, 100}).bytes, 100u);
+  const auto end = Cross(shard::RelayEnd{9, true, true});
+  EXPECT_TRUE(end.to_owner);
+  EXPECT_TRUE(end.gone);
+}
+
+TEST(LettersTest, WhatMakesNoSenseIsRefused) {
+  Mail mail;
+  v1::Letter letter;
+  EXPECT_FALSE(DecodeLetter(&letter, kReceiver, kHere, &mail)) << "of no kind";
+  letter.mutable_publish()->set_topic("t");
+  letter.mutable_publish()->set_qos(3);
+  EXPECT_FALSE(DecodeLetter(&letter, kReceiver, kHere, &mail));
+  letter.mutable_publish()->set_qos(1);
+  letter.mutable_publish()->set_topic("");
+  EXPECT_FALSE(DecodeLetter(&letter, kReceiver, kHere, &mail));
+  letter.mutable_publish()->set_topic(std::string(70'000, 't'));
+  EXPECT_FALSE(DecodeLetter(&letter, kReceiver, kHere, &mail));
+  letter.mutable_publish()->set_topic("t");
+  letter.mutable_publish()->add_tried(4'000'000'000);
+  EXPECT_TRUE(DecodeLetter(&letter, kReceiver, kHere, &mail));
+  EXPECT_TRUE(std::get<shard::ForwardedPublish>(mail).tried.empty()) << "no such place";
+  letter.mutable_retained()->set_qos(9);
+  EXPECT_FALSE(DecodeLetter(&letter, kReceiver, kHere, &mail));
+}
+
+}  // namespace
+}  // namespace skein::cluster
