@@ -34,8 +34,7 @@ endif()
 
 if(SKEIN_PRECOMPILE)
   add_compile_options(-pthread) # some libraries bring it; a precompiled header serves all or none
-endif()
-if(SKEIN_PRECOMPILE) # what ccache needs to see through a precompiled header
+  # What ccache needs to see through a precompiled header.
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     add_compile_options(-fpch-preprocess)
   else()

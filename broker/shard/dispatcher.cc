@@ -52,13 +52,12 @@ Dispatcher::Outcome Dispatcher::Publish(const mqtt::MessagePtr& message, Gate* g
   uint32_t destinations = 0;
   bool sliced = false;
   if (!state_.has_others()) {
-    outcome.matched =
-        DeliverHere(message, true, nullptr, gate, state_.options.id, answers, &sliced);
+    outcome.matched = DeliverHere(message, nullptr, gate, state_.options.id, answers, &sliced);
   } else {
     std::vector<std::string> groups_here;
     Forward(message, answers, &groups_here, &destinations, &outcome.matched);
     outcome.matched |=
-        DeliverHere(message, true, &groups_here, gate, state_.options.id, answers, &sliced);
+        DeliverHere(message, &groups_here, gate, state_.options.id, answers, &sliced);
     if (gate != nullptr && state_.places_away > 0 && Stranded(message->topic())) {
       gate->refused = true;
       Drop(DropReason::kPeerDown);
@@ -162,13 +161,12 @@ void Dispatcher::Forward(const mqtt::MessagePtr& message, uint64_t token,
   }
 }
 
-bool Dispatcher::DeliverHere(const mqtt::MessagePtr& message, bool plain,
-                             std::vector<std::string>* groups, Gate* gate, ShardId origin,
-                             uint64_t token, bool* sliced) {
+bool Dispatcher::DeliverHere(const mqtt::MessagePtr& message, std::vector<std::string>* groups,
+                             Gate* gate, ShardId origin, uint64_t token, bool* sliced) {
   matches_.Clear();
   state_.subscriptions.Match(message->topic(), &matches_);
   const bool shared = DeliverToGroups(message, groups, gate);
-  return (plain && DeliverPlain(message, gate, origin, token, sliced)) || shared;
+  return DeliverPlain(message, gate, origin, token, sliced) || shared;
 }
 
 bool Dispatcher::DeliverPlain(const mqtt::MessagePtr& message, Gate* gate, ShardId origin,

@@ -138,8 +138,8 @@ class Dispatcher {
   // Delivers to this shard's subscribers. groups: the shared groups this shard must serve, null =
   // all that match; those that it served are taken out. Returns whether anybody matched; *sliced: a
   // job was made, its answer goes to (origin, token).
-  bool DeliverHere(const mqtt::MessagePtr& message, bool plain, std::vector<std::string>* groups,
-                   Gate* gate, ShardId origin, uint64_t token, bool* sliced);
+  bool DeliverHere(const mqtt::MessagePtr& message, std::vector<std::string>* groups, Gate* gate,
+                   ShardId origin, uint64_t token, bool* sliced);
   // Its two halves, for what is in matches_.
   bool DeliverPlain(const mqtt::MessagePtr& message, Gate* gate, ShardId origin, uint64_t token,
                     bool* sliced);

@@ -136,6 +136,7 @@ class Shard {
   // The client's end of a relay.
   void StartRelay(Connection& connection, Outputs::Move* move);
   Relay* FindRelay(uint64_t id);
+  Relay* FindRelay(PlaceId owner, uint64_t id);  // null if it is not that owner's
   bool HandleRelayEvent(const net::EventLoop::Event& event);
   void ReadRelay(Relay& relay);
   bool WriteRelay(Relay& relay);
@@ -145,7 +146,10 @@ class Shard {
   static bool IsRelayed(const Connection& connection) { return connection.fd < 0; }
   void AdoptRelayed(PlaceId from, RelayOpen* open);
   Connection* FindRelayed(PlaceId from, uint64_t id, RelayTransport** transport);
-  void SettleRelayed(Connection& connection, RelayTransport* transport);
+  RelayTransport* RelayOf(const Connection& connection) const {
+    return static_cast<RelayTransport*>(TransportOf(connection));
+  }
+  void SettleRelayed(const Connection& connection);
   void CloseRelayed(Connection& connection);
   void OnRelayData(PlaceId from, const RelayData& data);
   void OnRelayCredit(PlaceId from, const RelayCredit& credit);

@@ -55,8 +55,7 @@ void Shard::Settle(Connection& connection) {
   if (connection.state == Connection::State::kLingering) return SettleLingering(connection);
   if (had_output) core_->Drained(connection);
   UpdateInterest(connection);
-  if (IsRelayed(connection))
-    SettleRelayed(connection, static_cast<RelayTransport*>(TransportOf(connection)));
+  if (IsRelayed(connection)) SettleRelayed(connection);
 }
 
 bool Shard::Write(Connection& connection) {
@@ -95,8 +94,7 @@ void Shard::SettleLingering(Connection& connection) {
     }
   }
   UpdateInterest(connection);
-  if (IsRelayed(connection))
-    SettleRelayed(connection, static_cast<RelayTransport*>(TransportOf(connection)));
+  if (IsRelayed(connection)) SettleRelayed(connection);
 }
 
 void Shard::UpdateInterest(Connection& connection) {

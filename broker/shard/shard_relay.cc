@@ -134,6 +134,11 @@ Relay* Shard::FindRelay(uint64_t id) {
   return relays_[slot].get();
 }
 
+Relay* Shard::FindRelay(PlaceId owner, uint64_t id) {
+  Relay* const relay = FindRelay(id);
+  return relay == nullptr || relay->owner != owner ? nullptr : relay;
+}
+
 bool Shard::HandleRelayEvent(const net::EventLoop::Event& event) {
   if ((event.tag & kRelayTag) == 0) return false;
   Relay* const relay = FindRelay(event.tag & ~kRelayTag);
@@ -250,7 +255,7 @@ void Shard::AdoptRelayed(PlaceId from, RelayOpen* open) {
   if (transports_.size() <= connection.slot) transports_.resize(connection.slot + 1);
   transports_[connection.slot] = std::make_unique<RelayTransport>(open, from);
   relayed_[{from, id}] = {connection.slot, connection.generation};
-  static_cast<RelayTransport*>(transports_[connection.slot].get())->Feed(unread);
+  RelayOf(connection)->Feed(unread);
   ReadFrom(connection);
   core_->state().MarkDirty(connection);
 }
@@ -261,11 +266,12 @@ Connection* Shard::FindRelayed(PlaceId from, uint64_t id, RelayTransport** trans
   Connection* const connection =
       core_->state().connections.Find(found->second.slot, found->second.generation);
   if (connection == nullptr) return nullptr;
-  *transport = static_cast<RelayTransport*>(transports_[connection->slot].get());
+  *transport = RelayOf(*connection);
   return connection;
 }
 
-void Shard::SettleRelayed(Connection& connection, RelayTransport* transport) {
+void Shard::SettleRelayed(const Connection& connection) {
+  RelayTransport* const transport = RelayOf(connection);
   const PlaceId edge = transport->edge();
   if (!core_->state().places[edge].up) return;
   auto& mail = core_->state().out.mail[edge];
@@ -278,8 +284,8 @@ void Shard::SettleRelayed(Connection& connection, RelayTransport* transport) {
 
 // As CloseDescriptor(), for a connection whose descriptor is elsewhere.
 void Shard::CloseRelayed(Connection& connection) {
-  auto* const transport = static_cast<RelayTransport*>(TransportOf(connection));
-  SettleRelayed(connection, transport);
+  RelayTransport* const transport = RelayOf(connection);
+  SettleRelayed(connection);
   if (core_->state().places[transport->edge()].up) {
     core_->state().out.mail[transport->edge()].emplace_back(
         RelayEnd{transport->relay(), false, true});
@@ -301,8 +307,8 @@ void Shard::OnRelayData(PlaceId from, const RelayData& data) {
     core_->state().MarkDirty(*connection);
     return;
   }
-  Relay* const relay = FindRelay(data.relay);
-  if (relay == nullptr || relay->owner != from) return;
+  Relay* const relay = FindRelay(from, data.relay);
+  if (relay == nullptr) return;
   relay->out.append(data.bytes);
   WriteRelay(*relay);
 }
@@ -316,8 +322,8 @@ void Shard::OnRelayCredit(PlaceId from, const RelayCredit& credit) {
     core_->state().MarkDirty(*connection);
     return;
   }
-  Relay* const relay = FindRelay(credit.relay);
-  if (relay == nullptr || relay->owner != from) return;
+  Relay* const relay = FindRelay(from, credit.relay);
+  if (relay == nullptr) return;
   relay->credit += credit.bytes;
   ReadRelay(*relay);
 }
@@ -332,8 +338,8 @@ void Shard::OnRelayEnd(PlaceId from, const RelayEnd& end) {
     core_->state().MarkDirty(*connection);
     return;
   }
-  Relay* const relay = FindRelay(end.relay);
-  if (relay == nullptr || relay->owner != from) return;
+  Relay* const relay = FindRelay(from, end.relay);
+  if (relay == nullptr) return;
   relay->ending = true;
   if (!WriteRelay(*relay)) return;
   // What the client has not taken by now it does not get.

@@ -95,11 +95,6 @@ class PeerNet::Impl {
   bool ReadAgain();
   bool Busy() const;  // something waits for a peer; needs mutex_
   void DeliverToAll(const PeerEvent& event);
-  void Wake() {
-    std::lock_guard lock(mutex_);
-    work_ = true;
-    wake_.notify_one();
-  }
 
   const PeerNetOptions options_;
   const Viewpoint view_;

@@ -32,6 +32,28 @@ shard::PlaceId Local(uint32_t global, const Viewpoint& view) {
   return static_cast<shard::PlaceId>(view.shards + global);
 }
 
+// What v1::Publish and v1::Retained have in common.
+template <typename Out>
+void PutContent(const mqtt::Message& message, Out* out) {
+  out->set_topic(std::string(message.topic()));
+  out->set_properties(std::string(message.properties()));
+  out->set_payload(std::string(message.payload()));
+  out->set_qos(static_cast<uint32_t>(message.qos()));
+  if (message.has_expiry()) out->set_expiry_seconds(message.expiry_seconds());
+}
+
+// False: it makes no sense. The views in *init are of `in`.
+template <typename In>
+bool TakeContent(const In& in, mqtt::Message::Init* init) {
+  if (in.qos() > 2 || in.topic().empty() || in.topic().size() > UINT16_MAX) return false;
+  init->topic = in.topic();
+  init->properties = in.properties();
+  init->payload = in.payload();
+  init->qos = static_cast<Qos>(in.qos());
+  if (in.has_expiry_seconds()) init->expiry_seconds = in.expiry_seconds();
+  return true;
+}
+
 struct Encoder {
   v1::Letter& letter;
   const Viewpoint& view;
@@ -55,12 +77,8 @@ struct Encoder {
   void operator()(ForwardedPublish& forwarded) const {
     const mqtt::Message& message = *forwarded.message;
     v1::Publish& out = *letter.mutable_publish();
-    out.set_topic(std::string(message.topic()));
-    out.set_properties(std::string(message.properties()));
-    out.set_payload(std::string(message.payload()));
-    out.set_qos(static_cast<uint32_t>(message.qos()));
+    PutContent(message, &out);
     out.set_retain(message.retain());
-    if (message.has_expiry()) out.set_expiry_seconds(message.expiry_seconds());
     out.set_age_ms(AgeOf(message.received_at(), now));
     out.set_publisher(message.publisher());
     out.set_token(forwarded.token);
@@ -74,11 +92,7 @@ struct Encoder {
   void operator()(shard::RetainedChange& change) const {
     const mqtt::Message& message = *change.message;
     v1::Retained& out = *letter.mutable_retained();
-    out.set_topic(std::string(message.topic()));
-    out.set_properties(std::string(message.properties()));
-    out.set_payload(std::string(message.payload()));
-    out.set_qos(static_cast<uint32_t>(message.qos()));
-    if (message.has_expiry()) out.set_expiry_seconds(message.expiry_seconds());
+    PutContent(message, &out);
     out.set_time(message.received_at());
   }
   void operator()(shard::PublishDone& done) const {
@@ -132,15 +146,9 @@ struct Encoder {
 };
 
 bool DecodePublish(v1::Publish* publish, const Viewpoint& view, TimeMs now, Mail* mail) {
-  if (publish->qos() > 2 || publish->topic().empty() || publish->topic().size() > UINT16_MAX)
-    return false;
   mqtt::Message::Init init;
-  init.topic = publish->topic();
-  init.properties = publish->properties();
-  init.payload = publish->payload();
-  init.qos = static_cast<Qos>(publish->qos());
+  if (!TakeContent(*publish, &init)) return false;
   init.retain = publish->retain();
-  if (publish->has_expiry_seconds()) init.expiry_seconds = publish->expiry_seconds();
   init.received_at = TimeOf(publish->age_ms(), now);
   init.publisher = publish->publisher();
   ForwardedPublish forwarded;
@@ -161,15 +169,9 @@ bool DecodePublish(v1::Publish* publish, const Viewpoint& view, TimeMs now, Mail
 }
 
 bool DecodeRetained(const v1::Retained& retained, Mail* mail) {
-  if (retained.qos() > 2 || retained.topic().empty() || retained.topic().size() > UINT16_MAX)
-    return false;
   mqtt::Message::Init init;
-  init.topic = retained.topic();
-  init.properties = retained.properties();
-  init.payload = retained.payload();
-  init.qos = static_cast<Qos>(retained.qos());
+  if (!TakeContent(retained, &init)) return false;
   init.retain = true;
-  if (retained.has_expiry_seconds()) init.expiry_seconds = retained.expiry_seconds();
   init.received_at = retained.time();
   *mail = shard::RetainedChange{mqtt::Message::Make(init)};
   return true;

@@ -72,6 +72,12 @@ class Cluster:
         self.clients.append(client)
         return client.handshake(client_id, clean=not lasting, props=LASTING if lasting else [], **fields)
 
+    def leave_session(self, node, client_id, topic_filter):
+        """A durable session with a subscription, and nobody connected."""
+        client = self.join(node, client_id, lasting=True)
+        client.subscribe(topic_filter, qos=1)
+        client.disconnect()
+
     def retained(self, node, topic_filter):
         """The topics that a new subscriber there is sent, after its SUBACK and before the answer to a ping."""
         client = self.join(node)
@@ -225,9 +231,7 @@ def test_a_node_that_is_killed_and_comes_back(fragile, name):
     """Its clients can go elsewhere when it is back, the others never stop, what was acknowledged is still there."""
     ids = fragile.ids(name)
     for client_id in ids:
-        client = fragile.join("a", client_id, lasting=True)
-        client.subscribe(f"{name}/{client_id}", qos=1)
-        client.disconnect()
+        fragile.leave_session("a", client_id, f"{name}/{client_id}")
     publisher = fragile.join("a", lasting=False)
     for client_id in ids:
         publisher.publish(f"{name}/{client_id}", b"before", qos=1)
@@ -370,9 +374,7 @@ def test_a_publisher_is_told_when_a_node_dies_before_it_answers(fragile, name):
     """The promise of PUBACK cannot be kept: a reason code, and it may try again."""
     ids = fragile.ids(name)
     for client_id in ids:
-        client = fragile.join("a", client_id, lasting=True)
-        client.subscribe(f"{name}/all", qos=1)
-        client.disconnect()
+        fragile.leave_session("a", client_id, f"{name}/all")
     publishers = [fragile.join("a", client_id) for client_id in fragile.ids(name + "p", 9)]
     os.kill(fragile.nodes["c"].pid, signal.SIGSTOP)
     for publisher in publishers:
