@@ -36,17 +36,22 @@ class RouteTable {
   // Calls visit(text, weight) for all that the destination said; visit must not change the table.
   template <class F>
   void ForEachOf(Destination destination, F visit) const {
-    const auto tell = [&](std::string_view text, const auto& shares) {
-      for (const Share& share : shares) {
-        if (share.destination == destination) visit(text, share.weight);
-      }
-    };
+    ForEach([&](std::string_view text, Destination teller, uint32_t weight) {
+      if (teller == destination) visit(text, weight);
+    });
+  }
+  // Calls visit(text, destination, weight) for all that anybody said; visit must not change it.
+  template <class F>
+  void ForEach(F visit) const {
     index_.ForEach([&](uint32_t id) {
       const Entry& entry = index_[id];
-      tell(index_.text(id), entry.plain);
+      for (const Share& share : entry.plain)
+        visit(index_.text(id), share.destination, share.weight);
       if (entry.groups == nullptr) return;
-      for (const uint32_t slot : *entry.groups)
-        tell(groups_[slot].text, groups_[slot].route.shares);
+      for (const uint32_t slot : *entry.groups) {
+        for (const Share& share : groups_[slot].route.shares)
+          visit(std::string_view(groups_[slot].text), share.destination, share.weight);
+      }
     });
   }
   // Withdraws all that the destination said.

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "absl/container/flat_hash_set.h"
 #include "broker/base/types.h"
@@ -32,6 +33,7 @@ class Inbound {
 
   void Restore(PacketId id) { taken_.insert(id); }
   size_t unreleased() const { return taken_.size(); }
+  std::vector<PacketId> taken() const { return {taken_.begin(), taken_.end()}; }
 
  private:
   absl::flat_hash_set<PacketId> taken_;

@@ -74,6 +74,7 @@ class Session {
   Outbound* outbound_if_any() { return outbound_.get(); }
   const Outbound* outbound_if_any() const { return outbound_.get(); }
   Inbound* inbound_if_any() { return inbound_.get(); }
+  const Inbound* inbound_if_any() const { return inbound_.get(); }
   bool has_queued() const {
     return stored.messages > 0 || (outbound_ != nullptr && !outbound_->queue_empty());
   }

@@ -36,9 +36,9 @@ absl::Status Broker::Start() {
     shard.count = options_.shards;
     shard.partitions = options_.partitions;
     shard.node = options_.node;
-    shard.nodes = options_.nodes;
+    shard.members = options_.members;
+    shard.table = options_.table;
     shard.join_timeout_ms = options_.join_timeout_ms;
-    shard.partition_nodes = options_.partition_nodes;
     shard.limits = options_.limits;
     shard.listeners = infos;
     Ports ports;
@@ -46,6 +46,7 @@ absl::Status Broker::Start() {
     ports.retained = ports_.retained;
     ports.authenticator = ports_.authenticator;
     ports.bans = ports_.bans;
+    ports.placement = ports_.placement;
     ports.log = ports_.log;
     ports.random = ports_.random;
     shared_.shards.push_back(

@@ -27,9 +27,9 @@ struct BrokerOptions {
   ShardId shards = 1;
   uint32_t partitions = 256;
   NodeNumber node = 0;
-  NodeNumber nodes = 1;
-  std::vector<NodeNumber> partition_nodes;  // empty: there is no cluster
-  TimeMs join_timeout_ms = 0;               // how long to wait for the other nodes
+  std::vector<PartitionRow> table;  // empty: there is no cluster
+  std::vector<NodeNumber> members;  // of the cluster
+  TimeMs join_timeout_ms = 0;       // how long to wait for the other nodes
   Limits limits;
   std::vector<BrokerListener> listeners;
 };
@@ -41,6 +41,7 @@ struct BrokerPorts {
   RetainedStore* retained = nullptr;
   auth::Authenticator* authenticator = nullptr;
   const auth::BanList* bans = nullptr;             // null: nobody is banned
+  Placement* placement = nullptr;                  // null: no partition moves
   Gatekeeper* gatekeeper = nullptr;                // null: everybody may knock
   std::shared_ptr<const auth::AccessRules> rules;  // null: everything is allowed
   Logger* log = nullptr;
@@ -63,9 +64,17 @@ class Broker {
   TimeMs Now() const { return shared_.clock.Now(); }
 
   // Before Start(): who carries mail to the other nodes. It outlives the shards.
-  void SetPeers(Peers* peers) { shared_.peers = peers; }
+  void SetPeers(Peers* peers, Placement* placement) {
+    shared_.peers = peers;
+    ports_.placement = placement;
+  }
   // Any thread, after Start(): what happens with a peer, for one shard.
   void OnPeer(ShardId shard, PeerEvent event) { shared_.shards[shard]->OnPeer(std::move(event)); }
+
+  // What is on disk is in memory; clients are let in. Any thread, after Start().
+  bool recovered() const { return shared_.settled.load() >= options_.shards; }
+  bool serving() const { return shared_.serving.load() >= options_.shards; }
+  ShardId shards() const { return options_.shards; }
 
   // Bytes that were brought for the slowest shard and that it has not taken over yet. Any thread.
   size_t peer_backlog() const;

@@ -33,30 +33,74 @@ void ConnectHandler::OnFirstPacket(Connection& connection, const mqtt::Frame& fr
   if (connect.properties.Has(PropertyId::kMaximumPacketSize)) {
     connection.maximum_packet_size = connect.properties.maximum_packet_size;
   }
-  if (!connect.client_id.empty() && MoveTo(connection, connect.client_id, bytes, {})) return;
+  connection.awaits_partition = false;
+  if (connect.client_id.empty() ? MoveUnnamed(connection, bytes)
+                                : MoveTo(connection, connect, connect.client_id, bytes, {}))
+    return;
   Ask(connection, connect, bytes.substr(0, frame.size), bytes);
 }
 
-// Whether another shard owns the client id; then the connection goes there.
-bool ConnectHandler::MoveTo(Connection& connection, std::string_view client_id,
-                            std::string_view bytes, std::string_view assigned_id) {
-  const Owner owner = OwnerOf(client_id, state_.options);
-  if (!owner.peer.has_value() && owner.shard == state_.options.id) return false;
-  if (owner.peer.has_value() && !state_.PeerUp(*owner.peer)) {
+// Whether the connection goes elsewhere (or waits, or is refused) since another shard owns the
+// client id.
+bool ConnectHandler::MoveTo(Connection& connection, const mqtt::Connect& connect,
+                            std::string_view client_id, std::string_view bytes,
+                            std::string_view assigned_id) {
+  const session::PartitionId partition = PartitionOf(client_id, state_.options.partitions);
+  if (state_.frozen.contains(partition)) {
+    if (!assigned_id.empty()) {
+      lifecycle_.RefuseConnect(connection, ReasonCode::kServerBusy, "the session is moving");
+    } else {
+      connection.awaits_partition = true;
+      connection.partition = partition;
+    }
+    return true;
+  }
+  const NodeNumber owner = state_.OwnerOf(partition);
+  const bool here = owner == state_.options.node;
+  if (here && partition % state_.options.count == state_.options.id) return false;
+  if (!here && (owner == kNoNode || !state_.PeerUp(owner))) {
+    // What dies with its connection needs no owner; who is right about it shows when there is one.
+    const bool transient = session::JudgeConnect(connect, state_.limits).expiry_seconds == 0;
+    if (transient && assigned_id.empty()) return false;
     lifecycle_.RefuseConnect(connection, ReasonCode::kServerUnavailable,
                              "the node that has the client's session cannot be reached");
     return true;
   }
-  PlaceId target = owner.shard;
-  if (owner.peer.has_value()) {
-    const session::PartitionId partition = PartitionOf(client_id, state_.options.partitions);
-    target = state_.PlaceOf(*owner.peer,
-                            static_cast<ShardId>(partition % state_.peer_shards[*owner.peer]));
+  if (!here && connection.fd < 0) {
+    lifecycle_.RefuseConnect(connection, ReasonCode::kUseAnotherServer,
+                             "the session has moved to another node");
+    return true;
   }
+  Leave(connection, state_.OwnerPlace(partition), bytes, assigned_id);
+  return true;
+}
+
+void ConnectHandler::Leave(Connection& connection, PlaceId target, std::string_view bytes,
+                           std::string_view assigned_id) {
   connection.state = Connection::State::kMoved;
   state_.wheel.Cancel(&connection.timer);
   state_.out.moves.push_back(
       {connection.slot, target, std::string(bytes), std::string(assigned_id)});
+}
+
+// A client without an id gets one that the shard owns where it is; a shard without a partition
+// sends it to one that has some.
+bool ConnectHandler::MoveUnnamed(Connection& connection, std::string_view bytes) {
+  if (!state_.clustered() || connection.fd < 0) return false;
+  const auto first =
+      static_cast<session::PartitionId>(state_.ports.random() % state_.options.partitions);
+  PlaceId other = state_.options.id;
+  for (session::PartitionId step = 0; step < state_.options.partitions; ++step) {
+    const session::PartitionId partition = (first + step) % state_.options.partitions;
+    if (state_.frozen.contains(partition) || !state_.OwnerKnown(partition)) continue;
+    const PlaceId place = state_.OwnerPlace(partition);
+    if (place == state_.options.id) return false;
+    if (other == state_.options.id) other = place;
+    // Any of ours is as good.
+    if (state_.IsMine(partition)) other = place;
+  }
+  if (other == state_.options.id) return false;
+  Leave(connection, other, bytes, {});
   return true;
 }
 
@@ -228,11 +272,21 @@ void ConnectHandler::DecideConnect(Connection& connection, const mqtt::Connect& 
     }
     // The shard that owns the id asks again: the answer may depend on what only it knows.
     const bool moved_before = connection.auth != nullptr && connection.auth->assigned_id == id;
-    if (!moved_before && MoveTo(connection, id, bytes, id)) return;
-    const Owner owner = OwnerOf(id, state_.options);
-    if (owner.peer.has_value() || owner.shard != state_.options.id) {
+    if (!moved_before && MoveTo(connection, connect, id, bytes, id)) return;
+    if (!IsOwner(id, state_)) {
       return lifecycle_.RefuseConnect(connection, ReasonCode::kServerBusy,
                                       "the client id that the credentials assign has changed");
+    }
+  }
+  // It may have begun to move while the authenticator was asked.
+  const std::string_view final_id = id.empty() ? connect.client_id : std::string_view(id);
+  if (!final_id.empty() && state_.clustered()) {
+    const session::PartitionId partition = PartitionOf(final_id, state_.options.partitions);
+    const NodeNumber owner = state_.table[partition].node;
+    const bool stray = owner != state_.options.node && (owner == kNoNode || !state_.PeerUp(owner));
+    if (!IsOwner(final_id, state_) && !stray) {
+      return lifecycle_.RefuseConnect(connection, ReasonCode::kUseAnotherServer,
+                                      "the session has moved to another node");
     }
   }
   if (connection.auth != nullptr && connection.auth->method.empty()) connection.auth.reset();

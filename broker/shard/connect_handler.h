@@ -35,8 +35,11 @@ class ConnectHandler {
  private:
   void RefuseMalformed(Connection& connection, const mqtt::Connect& connect,
                        const mqtt::Error& error);
-  bool MoveTo(Connection& connection, std::string_view client_id, std::string_view bytes,
-              std::string_view assigned_id);
+  bool MoveTo(Connection& connection, const mqtt::Connect& connect, std::string_view client_id,
+              std::string_view bytes, std::string_view assigned_id);
+  bool MoveUnnamed(Connection& connection, std::string_view bytes);
+  void Leave(Connection& connection, PlaceId target, std::string_view bytes,
+             std::string_view assigned_id);
   auth::ConnectRequest MakeRequest(const Connection& connection, const Peer& peer) const;
   void Ask(Connection& connection, const mqtt::Connect& connect, std::string_view packet,
            std::string_view bytes);

@@ -81,7 +81,10 @@ struct Connection {
   TimerEntry timer;
   TimeMs last_activity = 0;
   TimeMs expires_at = kNever;  // its credentials do
-  std::string partial;         // an incomplete packet
+  session::PartitionId partition = 0;
+  // Its CONNECT waits until `partition`, which moves, has arrived.
+  bool awaits_partition = false;
+  std::string partial;  // an incomplete packet
   std::unique_ptr<HeldReplies> held;
   std::unique_ptr<TopicAliases> aliases;
   std::unique_ptr<AuthState> auth;

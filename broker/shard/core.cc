@@ -19,8 +19,11 @@ Core::Core(const ShardOptions& options, const Ports& ports, TimeMs now)
       lifecycle_(&state_, &access_, &sender_, &dispatcher_, &promises_, &stored_),
       replay_(&state_, &sender_, &dispatcher_),
       connect_handler_(&state_, &access_, &sender_, &lifecycle_),
-      packet_handler_(&state_, &access_, &sender_, &dispatcher_, &promises_, &lifecycle_,
-                      &replay_) {}
+      packet_handler_(&state_, &access_, &sender_, &dispatcher_, &promises_, &lifecycle_, &replay_),
+      mover_(&state_, &dispatcher_, &lifecycle_),
+      view_(&state_, &feed_, &dispatcher_, &lifecycle_, &mover_) {
+  view_.Begin();
+}
 
 Core::~Core() {
   for (ConnectionSlot slot = 0; slot < state_.connections.slots(); ++slot) {
@@ -34,8 +37,13 @@ Core::~Core() {
 }
 
 void Core::Recover() {
-  state_.ports.store->Recover(
-      [this](const session::SessionImage& image) { lifecycle_.Restore(image); });
+  state_.ports.store->Recover([this](const session::SessionImage& image) {
+    if (state_.IsMine(image.key.partition)) {
+      lifecycle_.Restore(image);
+    } else {
+      mover_.Park(image);
+    }
+  });
 }
 
 Connection& Core::Accept(int fd, uint16_t listener, TimeMs accepted_at,
@@ -106,6 +114,10 @@ size_t Core::Process(Connection& connection, std::string_view bytes) {
     state_.stats.packets_in[static_cast<size_t>(next.frame.type)].Add();
     HandleFrame(connection, next.frame, rest);
     if (!connection.open()) break;
+    if (connection.awaits_partition) {
+      Pause(connection);
+      break;
+    }
     if (next.frame.type == PacketType::kPublish && !CountRates(connection, next.frame.size)) {
       lifecycle_.Close(connection, mqtt::ReasonCode::kMessageRateTooHigh,
                        "over the listener's publish_rate for longer than publish_patience");
@@ -158,7 +170,8 @@ TimeMs Core::PublishReadyAt(const Connection& connection) const {
 }
 
 bool Core::MustPause(const Connection& connection) const {
-  if (connection.state == Connection::State::kAwaitConnect) return false;
+  if (connection.state == Connection::State::kAwaitConnect)
+    return connection.awaits_partition && state_.frozen.contains(connection.partition);
   if (connection.auth != nullptr && connection.auth->pending) return true;
   if (PublishReadyAt(connection) > state_.now) return true;
   return mail_congested_ || dispatcher_.congested() || StoreBehind() ||
@@ -241,104 +254,7 @@ void Core::OnMail(ShardId from, Mail&& mail) {
     return dispatcher_.OnPublishDone(finished->token, finished->refused);
   }
   if (auto* retained = std::get_if<RetainedChange>(&mail)) return feed_.OnChange(*retained);
-  if (auto* change = std::get_if<RouteChange>(&mail)) {
-    state_.routes.Set(change->filter, from, change->weight);
-    if (from >= state_.options.count)
-      state_.durable_routes.Set(change->filter, from,
-                                change->durable ? state_.places[from].life : 0);
-    return AnswerRoutes(from, change->sequence);
-  }
-  if (auto* reset = std::get_if<RouteReset>(&mail)) {
-    state_.routes.WithdrawAll(from);
-    return AnswerRoutes(from, reset->sequence);
-  }
-  if (auto* applied = std::get_if<RouteApplied>(&mail)) {
-    state_.places[from].routes_applied = applied->sequence;
-  } else if (std::holds_alternative<RouteReady>(mail)) {
-    RoutesKnown(from);
-  }
-}
-
-void Core::AnswerRoutes(PlaceId from, uint64_t sequence) {
-  // One answer a batch is enough: a later one covers the earlier.
-  auto& box = state_.out.mail[from];
-  if (!box.empty()) {
-    if (auto* last = std::get_if<RouteApplied>(&box.back())) {
-      last->sequence = sequence;
-      return;
-    }
-  }
-  box.emplace_back(RouteApplied{sequence});
-}
-
-void Core::OnPeerUp(NodeNumber peer, ShardId shards) {
-  const PlaceId end = state_.PlaceOf(peer, shards);
-  if (state_.peer_shards.size() <= peer) state_.peer_shards.resize(peer + size_t{1});
-  state_.peer_shards[peer] = shards;
-  if (state_.places.size() < end) {
-    state_.places.resize(end);
-    state_.out.mail.resize(end);
-  }
-  const PlaceId last = std::min<PlaceId>(state_.PlaceOf(peer, kMaxShardsANode),
-                                         static_cast<PlaceId>(state_.places.size()));
-  for (PlaceId place = state_.PlaceOf(peer, 0); place < last; ++place) {
-    const bool exists = place < end;
-    Change(place, [&](Place* changed) {
-      changed->up = changed->was_up = exists;
-      changed->routes_applied = 0;
-      changed->routes_known = false;
-      ++changed->life;
-    });
-    // It has fewer shards than before: their sessions are on the others.
-    if (!exists) state_.durable_routes.WithdrawAll(place);
-    if (exists) TellRoutes(place);
-  }
-  feed_.Start(peer);
-}
-
-void Core::TellRoutes(PlaceId place) {
-  auto& box = state_.out.mail[place];
-  box.emplace_back(RouteReset{state_.route_sequence});
-  state_.routes.ForEachOf(state_.options.id, [&](std::string_view filter, uint32_t weight) {
-    box.emplace_back(
-        RouteChange{state_.route_sequence, weight, std::string(filter), state_.IsDurable(filter)});
-  });
-  box.emplace_back(RouteReady{});
-}
-
-void Core::RoutesKnown(PlaceId place) {
-  std::vector<std::string> gone;
-  state_.durable_routes.ForEachOf(place, [&](std::string_view filter, uint32_t life) {
-    if (life != state_.places[place].life) gone.emplace_back(filter);
-  });
-  for (const std::string& filter : gone)
-    state_.durable_routes.Set(filter, place, 0);
-  Change(place, [](Place* changed) { changed->routes_known = true; });
-}
-
-bool Core::Joined() const {
-  for (NodeNumber node = 0; node < state_.options.nodes; ++node) {
-    if (node == state_.options.node) continue;
-    if (!state_.PeerUp(node)) return false;
-    const PlaceId first = state_.PlaceOf(node, 0);
-    for (PlaceId place = first; place < first + state_.peer_shards[node]; ++place) {
-      if (!state_.places[place].routes_known) return false;
-    }
-  }
-  return true;
-}
-
-void Core::OnPeerDown(NodeNumber peer) {
-  feed_.Stop(peer);
-  const PlaceId end = std::min<PlaceId>(state_.PlaceOf(peer, kMaxShardsANode),
-                                        static_cast<PlaceId>(state_.places.size()));
-  for (PlaceId place = state_.PlaceOf(peer, 0); place < end; ++place) {
-    if (!state_.places[place].up) continue;
-    Change(place, [](Place* changed) { changed->up = false; });
-    state_.out.mail[place].clear();
-    state_.routes.WithdrawAll(place);
-    dispatcher_.OnPlaceDown(place);
-  }
+  view_.OnMail(from, &mail);
 }
 
 void Core::OnAuthDecision(ConnectionSlot slot, uint32_t generation,
@@ -354,6 +270,8 @@ void Core::Tick() {
   more_work_ |= dispatcher_.RunJobs();
   more_work_ |= replay_.Run();
   more_work_ |= feed_.Run();
+  if (!mover_.idle()) more_work_ |= mover_.Run();
+  if (!state_.frozen.empty()) view_.Tick();
   more_work_ |= access_.Recheck();
   CloseBanned();
   ResumePaused();
@@ -374,14 +292,20 @@ void Core::Commit() {
 
 void Core::OnStore() {
   state_.ports.store->TakePages(&pages_);
-  for (session::QueuePage& page : pages_)
-    dispatcher_.OnPage(&page);
+  for (session::QueuePage& page : pages_) {
+    if ((page.token & Mover::kPageBit) != 0) {
+      mover_.OnPage(&page);
+    } else {
+      dispatcher_.OnPage(&page);
+    }
+  }
   pages_.clear();
   OnDurable();
 }
 
 void Core::OnDurable() {
   dispatcher_.OnDurable(state_.ports.store->durable());
+  if (!mover_.idle()) mover_.OnDurable(state_.ports.store->durable());
   promises_.ReleaseWaiting();
   std::erase_if(state_.closing, [this](const SlotAndGeneration& closing) {
     Connection* connection = state_.connections.Find(closing.slot, closing.generation);

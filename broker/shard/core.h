@@ -15,9 +15,11 @@
 #include <string_view>
 #include <vector>
 
+#include "broker/shard/cluster_view.h"
 #include "broker/shard/connect_handler.h"
 #include "broker/shard/dispatcher.h"
 #include "broker/shard/lifecycle.h"
+#include "broker/shard/mover.h"
 #include "broker/shard/packet_handler.h"
 #include "broker/shard/promises.h"
 #include "broker/shard/retained_feed.h"
@@ -44,8 +46,10 @@ class Core {
   // The other shards know the routes of what was recovered.
   bool Settled() const { return state_.RoutesApplied(state_.route_sequence); }
 
-  // Every other node of the cluster is there, and all of its routes are known.
-  bool Joined() const;
+  // What the shard knows of the cluster.
+  ClusterView& view() { return view_; }
+  const ClusterView& view() const { return view_; }
+  Mover& mover() { return mover_; }
 
   void BeginTick(TimeMs now) { state_.now = now; }
 
@@ -86,12 +90,6 @@ class Core {
     access_.SetRules(std::move(rules));
   }
 
-  // The shards of a peer can be reached: they are told this shard's routes, and mail for them is
-  // made from now on. They come as PlaceOf() numbers them.
-  void OnPeerUp(NodeNumber peer, ShardId shards);
-  // They cannot any more: no route leads there, nobody waits for them.
-  void OnPeerDown(NodeNumber peer);
-
   // Ends one connection, with DISCONNECT if it speaks MQTT 5.
   void Close(Connection& connection, mqtt::ReasonCode reason, const char* why) {
     if (connection.open()) lifecycle_.Close(connection, reason, why);
@@ -130,19 +128,6 @@ class Core {
   void OnConnectionTimer(Connection& connection);
 
   void OnDurable();
-  void AnswerRoutes(PlaceId from, uint64_t sequence);
-  void TellRoutes(PlaceId place);
-  // All routes of this life of the place are known: those that were not told again are gone.
-  void RoutesKnown(PlaceId place);
-  // Changes a place's state, keeping count of those that are away.
-  template <class F>
-  void Change(PlaceId place, F change) {
-    const bool was_away = state_.places[place].away();
-    change(&state_.places[place]);
-    const bool is_away = state_.places[place].away();
-    state_.places_away += (is_away ? 1 : 0);
-    state_.places_away -= (was_away ? 1 : 0);
-  }
 
   ShardState state_;
   Access access_;
@@ -155,6 +140,8 @@ class Core {
   RetainedReplay replay_;
   ConnectHandler connect_handler_;
   PacketHandler packet_handler_;
+  Mover mover_;
+  ClusterView view_;
   std::vector<SlotAndGeneration> paused_;
   std::vector<session::QueuePage> pages_;
   // Timers that fired and whose work is not done yet: a network that goes away makes very many fire

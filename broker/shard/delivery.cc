@@ -20,6 +20,11 @@ Connection* Dispatcher::ServingConnection(const Session& session) {
 void Dispatcher::Offer(Session& session, const mqtt::MessagePtr& message, Qos subscription_qos,
                        bool retain, std::span<const uint32_t> ids, ImageCache* images, Gate* gate) {
   if (!access_.MayReceive(session, message->topic())) return Drop(DropReason::kNotAuthorized);
+  if (!state_.leaving.empty() && session.recorded() &&
+      state_.leaving.contains(session.key.partition)) {
+    if (gate != nullptr) gate->refused = true;
+    return Drop(DropReason::kPeerDown);
+  }
   const Qos qos = std::min(message->qos(), subscription_qos);
   Connection* connection = ServingConnection(session);
   if (qos == Qos::kAtMostOnce) {

@@ -50,21 +50,13 @@ Dispatcher::Outcome Dispatcher::Publish(const mqtt::MessagePtr& message, Gate* g
   if (message->retain()) outcome.retained_full = !Retain(message, gate);
   const uint64_t answers = gate != nullptr ? next_token_ : 0;
   uint32_t destinations = 0;
-  bool sliced = false;
-  if (!state_.has_others()) {
-    outcome.matched = DeliverHere(message, nullptr, gate, state_.options.id, answers, &sliced);
+  if (!state_.frozen.empty() && IsFrozen(message->topic())) {
+    held_.push_back({message, answers});
+    outcome.matched = true;
+    if (gate != nullptr) destinations = 1;
   } else {
-    std::vector<std::string> groups_here;
-    Forward(message, answers, &groups_here, &destinations, &outcome.matched);
-    outcome.matched |=
-        DeliverHere(message, &groups_here, gate, state_.options.id, answers, &sliced);
-    if (gate != nullptr && state_.places_away > 0 && Stranded(message->topic())) {
-      gate->refused = true;
-      Drop(DropReason::kPeerDown);
-    }
-    if (!groups_here.empty()) destinations += PassOn(message, answers, groups_here, {});
+    Route(message, gate, answers, &destinations, &outcome.matched);
   }
-  if (sliced) ++destinations;
   if (gate != nullptr && destinations > 0) {
     gate->destinations = destinations;
     *token = next_token_++;
@@ -73,18 +65,22 @@ Dispatcher::Outcome Dispatcher::Publish(const mqtt::MessagePtr& message, Gate* g
   return outcome;
 }
 
-bool Dispatcher::Stranded(std::string_view topic) {
-  const auto away = [this](routing::Destination place) { return state_.places[place].away(); };
-  stranded_.Clear();
-  state_.durable_routes.Match(topic, &stranded_);
-  if (std::any_of(stranded_.destinations.begin(), stranded_.destinations.end(), away)) return true;
-  return std::any_of(stranded_.shared.begin(), stranded_.shared.end(), [&](const auto* group) {
-    const auto gone = [&](const auto& share) { return away(share.destination); };
-    if (!std::all_of(group->shares.begin(), group->shares.end(), gone)) return false;
-    const auto& live = route_matches_.shared;
-    return std::none_of(live.begin(), live.end(),
-                        [&](const auto* route) { return route->text == group->text; });
-  });
+void Dispatcher::Route(const mqtt::MessagePtr& message, Gate* gate, uint64_t token,
+                       uint32_t* destinations, bool* matched) {
+  bool sliced = false;
+  if (!state_.has_others()) {
+    *matched = DeliverHere(message, nullptr, gate, state_.options.id, token, &sliced);
+  } else {
+    std::vector<std::string> groups_here;
+    Forward(message, token, &groups_here, destinations, matched);
+    *matched |= DeliverHere(message, &groups_here, gate, state_.options.id, token, &sliced);
+    if (gate != nullptr && !MayPromise(message->topic())) {
+      gate->refused = true;
+      Drop(DropReason::kPeerDown);
+    }
+    if (!groups_here.empty()) *destinations += PassOn(message, token, groups_here, {});
+  }
+  if (sliced) ++*destinations;
 }
 
 bool Dispatcher::Retain(const mqtt::MessagePtr& message, Gate* gate) {
@@ -320,6 +316,7 @@ void Dispatcher::StartJob(const mqtt::MessagePtr& message, size_t expected, Shar
     last_publisher_ = message->publisher();
   }
   jobs_.push_back({message, last_list_, 0, origin, token, AddPart(), false});
+  ++jobs_begun_;
   ++job_topics_[Key(message->topic())];
 }
 

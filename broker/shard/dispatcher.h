@@ -58,6 +58,19 @@ class Dispatcher {
   // A peer is gone: what it has not answered is refused, for nobody knows whether it is safe.
   void OnPlaceDown(PlaceId place);
 
+  // Some partition does not move any more: what waited for it goes on, in order.
+  void OnThaw();
+  // What waits for partitions is answered with a refusal.
+  void RefuseHeld();
+  // The session's will would have to wait for a partition that moves.
+  bool MustHold(const session::Session& session) {
+    return !state_.frozen.empty() && session.will != nullptr &&
+           IsFrozen(session.will->message->topic());
+  }
+  // Fan-outs in slices, numbered through.
+  uint64_t jobs_begun() const { return jobs_begun_; }
+  uint64_t jobs_done() const { return jobs_begun_ - jobs_.size(); }
+
   // Gives one message to one session, as a subscription of the given QoS would.
   void Offer(session::Session& session, const mqtt::MessagePtr& message, Qos subscription_qos,
              bool retain, std::span<const uint32_t> ids, ImageCache* images, Gate* gate);
@@ -69,7 +82,7 @@ class Dispatcher {
 
   // One slice of the waiting fan-outs. True if there is more to do.
   bool RunJobs();
-  bool congested() const { return jobs_.size() >= kMaxJobs; }
+  bool congested() const { return jobs_.size() + held_.size() >= kMaxJobs; }
 
   // Messages that were asked for from the store.
   void OnPage(session::QueuePage* page);
@@ -101,6 +114,11 @@ class Dispatcher {
     uint64_t token = 0;
     session::CommitGroupPtr commit_group;
     bool refused = false;
+  };
+  // A publish that waits for a partition that moves.
+  struct Held {
+    mqtt::MessagePtr message;
+    uint64_t token = 0;  // who is told when it is done; 0: nobody
   };
   struct WaitingAnswer {
     session::Lsn lsn;
@@ -171,9 +189,15 @@ class Dispatcher {
   // answers to wait for.
   void PassOnForwarded(ForwardedPublish* mail, Chain* chain);
   void Send(PlaceId place, ForwardedPublish mail);
-  // A durable session on a node that is away has a subscription for it: nobody can keep the message
-  // for it now.
+  // A durable session whose owner cannot be reached has a subscription for it: nobody can keep the
+  // message for it now.
   bool Stranded(std::string_view topic);
+  bool MayPromise(std::string_view topic);
+  // A durable session of a partition that moves has.
+  bool IsFrozen(std::string_view topic);
+  // All of Publish() but what is retained.
+  void Route(const mqtt::MessagePtr& message, Gate* gate, uint64_t token, uint32_t* destinations,
+             bool* matched);
   void Answer(ShardId origin, uint64_t token, session::Lsn lsn, bool refused);
 
   // The session's connection if it can be sent to now, else null.
@@ -209,6 +233,8 @@ class Dispatcher {
   uint64_t last_epoch_ = 0;
   uint64_t last_publisher_ = 0;
 
+  uint64_t jobs_begun_ = 0;
+  std::deque<Held> held_;
   uint64_t next_token_ = 1;
   absl::flat_hash_map<uint64_t, Pending> pending_;
   std::deque<WaitingAnswer> waiting_;      // by lsn

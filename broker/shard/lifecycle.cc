@@ -20,26 +20,27 @@ session::PartitionId PartitionOf(std::string_view client_id, uint32_t partitions
                                            partitions);
 }
 
-Owner OwnerOf(std::string_view client_id, const ShardOptions& options) {
-  const session::PartitionId partition = PartitionOf(client_id, options.partitions);
-  Owner owner;
-  owner.shard = static_cast<ShardId>(partition % options.count);
-  if (!options.partition_nodes.empty() && options.partition_nodes[partition] != options.node)
-    owner.peer = options.partition_nodes[partition];
-  return owner;
+bool IsOwner(std::string_view client_id, const ShardState& state) {
+  const session::PartitionId partition = PartitionOf(client_id, state.options.partitions);
+  return partition % state.options.count == state.options.id && state.IsMine(partition) &&
+         !state.frozen.contains(partition);
 }
 
 std::string Lifecycle::NewClientId() {
   // 128 unpredictable bits, so that nobody can take over a client that was given its id; tried
   // until it is this shard's own.
-  for (;;) {
+  bool owns_any = false;
+  for (session::PartitionId each = state_.options.id; each < state_.options.partitions;
+       each += state_.options.count)
+    owns_any |= state_.IsMine(each) && !state_.frozen.contains(each);
+  while (owns_any) {
     char text[40];
     std::snprintf(text, sizeof text, "auto-%016llx%016llx",
                   static_cast<unsigned long long>(state_.ports.random()),
                   static_cast<unsigned long long>(state_.ports.random()));
-    const Owner owner = OwnerOf(text, state_.options);
-    if (!owner.peer.has_value() && owner.shard == state_.options.id) return text;
+    if (IsOwner(text, state_)) return text;
   }
+  return {};
 }
 
 Session* Lifecycle::Resume(Connection& connection, const mqtt::Connect& connect,
@@ -96,6 +97,8 @@ void Lifecycle::Establish(Connection& connection, const mqtt::Connect& connect,
   const std::string client_id = !grant.assign_client_id            ? std::string(connect.client_id)
                                 : decision.grant.client_id.empty() ? NewClientId()
                                                                    : decision.grant.client_id;
+  if (client_id.empty() && grant.assign_client_id)
+    return RefuseConnect(connection, ReasonCode::kServerBusy, "this node's sessions are moving");
   const auth::PrincipalPtr principal = MakePrincipal(connection, client_id, decision.grant);
   if (connect.will.has_value() && !access_.MayHaveWill(principal.get(), connect.will->topic,
                                                        connect.will->retain, &connection)) {
@@ -113,6 +116,8 @@ void Lifecycle::Establish(Connection& connection, const mqtt::Connect& connect,
     }
     session = &state_.sessions.Create(client_id);
     state_.stats.sessions.Add(1);
+    if (state_.clustered() && !state_.IsMine(PartitionOf(client_id, state_.options.partitions)))
+      AddStray(*session);
   }
   state_.wheel.Cancel(&session->timer());
   session->expires_at = kNever;

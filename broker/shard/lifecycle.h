@@ -6,7 +6,6 @@
 // is being fanned out. Limits: Limits::max_sessions.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -23,6 +22,8 @@ class Lifecycle {
  public:
   // How long a closed connection may take to read our last bytes; milliseconds.
   static constexpr TimeMs kLingerMs = 2'000;
+  // Between looks at a will that cannot be published yet.
+  static constexpr TimeMs kWillPauseMs = 50;
 
   Lifecycle(ShardState* state, Access* access, Sender* sender, Dispatcher* dispatcher,
             Promises* promises, StoredQueues* stored)
@@ -63,8 +64,20 @@ class Lifecycle {
   // Ends every connection, for shutdown.
   void CloseAll(mqtt::ReasonCode reason);
 
-  // Brings back what the store holds, before the first connection.
-  void Restore(const session::SessionImage& image);
+  // Brings back what the store holds, before the first connection or when its partition came here.
+  session::Session& Restore(const session::SessionImage& image);
+  // An offline session's will and expiry are looked at in time.
+  void StartTimer(session::Session& session);
+  // Those whose connection died with their process are seen off.
+  void FinishOrphans();
+  // The session has gone to another node with its partition: nothing of it is left here.
+  void Discard(session::Session& session);
+  // A client whose owner cannot be reached is served here (a stray); when it can be, or another
+  // node has become the owner, the client has to come again.
+  void CloseStrays();
+  void AddStray(const session::Session& session) {
+    strays_.push_back({session.slot(), session.token()});
+  }
   // When the other shards know the routes of what was restored: the timers begin to run, and the
   // connections that died with the process are seen off, their wills with them.
   void FinishRestore();
@@ -72,19 +85,24 @@ class Lifecycle {
   // Tells the other shards how many subscribers the filter has here. Returns the sequence to wait
   // for, 0 with one shard.
   uint64_t AnnounceRoute(std::string_view filter);
-  // One subscription of a durable session more or less (by = 1, -1). True: announce the filter
-  // again, peers know otherwise.
-  bool CountDurable(const session::Session& session, std::string_view filter, int by);
+  // One subscription of a durable session more or less (by = 1, -1); the others are told when it is
+  // the partition's first or last.
+  void CountDurable(const session::Session& session, std::string_view filter, int by);
 
   // Counts a session's memberships in shared groups again after it came or went.
   void AnnounceShared(const session::Session& session);
 
+  // Empty: this shard owns no partition that could have it.
   std::string NewClientId();
 
  private:
   session::Session* Resume(Connection& connection, const mqtt::Connect& connect,
                            const std::string& client_id, Gate* gate);
   void SetWill(session::Session& session, const mqtt::Connect& connect);
+  bool IsLeaving(const session::Session& session) const {
+    return !state_.leaving.empty() && state_.leaving.contains(session.key.partition) &&
+           session.recorded();
+  }
   void Detach(session::Session& session, bool want_will);
   void PublishWill(session::Session& session);
   void End(session::Session& session);
@@ -99,15 +117,12 @@ class Lifecycle {
   Promises& promises_;
   StoredQueues& stored_;
   std::vector<SessionRef> orphans_;  // restored sessions whose connection died with the process
+  std::vector<SessionRef> strays_;
 };
 
 session::PartitionId PartitionOf(std::string_view client_id, uint32_t partitions);
 
-// Who owns a client id.
-struct Owner {
-  std::optional<NodeNumber> peer;  // none: this node
-  ShardId shard = 0;               // of this node
-};
-Owner OwnerOf(std::string_view client_id, const ShardOptions& options);
+// This shard owns the client id, and its partition stays.
+bool IsOwner(std::string_view client_id, const ShardState& state);
 
 }  // namespace skein::shard

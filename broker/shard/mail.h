@@ -16,6 +16,7 @@
 #include "broker/mqtt/message.h"
 #include "broker/net/transport.h"
 #include "broker/session/store.h"
+#include "broker/shard/partition_row.h"
 
 namespace skein::shard {
 
@@ -40,7 +41,62 @@ struct RouteChange {
   uint64_t sequence = 0;
   uint32_t weight = 0;
   std::string filter;
-  bool durable = false;  // some of the subscribers are durable sessions; told to peers only
+};
+
+// Durable sessions of the partition do, or do not any more, subscribe to the filter. Numbered with
+// the RouteChanges; only its owner's word counts. It outlives the owner's absence and a hand-over.
+struct DurableRoute {
+  uint64_t sequence = 0;
+  session::PartitionId partition = 0;
+  bool present = false;
+  std::string filter;
+};
+
+// What the sender knows of the partition table. The row with the higher epoch is right.
+struct RowChange {
+  session::PartitionId partition = 0;
+  PartitionRow row;
+};
+
+// Hold what you publish to the partition's durable sessions: it is about to move. Or go on (thaw).
+struct Freeze {
+  session::PartitionId partition = 0;
+  bool thaw = false;
+  uint64_t move = 0;
+};
+
+// All that the sender published before it froze the partition is on its way before this.
+struct Frozen {
+  session::PartitionId partition = 0;
+  uint64_t move = 0;
+};
+
+// A partition that moves: its sessions, each followed by the messages of its queue in order. `move`
+// is the giver's number of this attempt.
+struct MoveBegin {
+  session::PartitionId partition = 0;
+  uint64_t move = 0;
+};
+struct MovedSession {
+  session::PartitionId partition = 0;
+  uint64_t move = 0;
+  session::SessionImage image;  // but for its key
+};
+struct MovedMessage {
+  session::PartitionId partition = 0;
+  uint64_t move = 0;
+  session::StoredDelivery delivery;
+};
+struct MoveEnd {
+  session::PartitionId partition = 0;
+  uint64_t move = 0;
+  uint64_t parts = 0;  // sessions and messages
+};
+// All of it is durable at the receiver; or it could not be taken.
+struct MoveDone {
+  session::PartitionId partition = 0;
+  uint64_t move = 0;
+  bool ok = false;
 };
 
 // What the sender has said about its routes is void: all of them follow, then RouteChanges go on
@@ -117,6 +173,7 @@ struct RelayEnd {
 
 using Mail = std::variant<std::unique_ptr<MovedConnection>, RouteChange, RouteApplied, RouteReset,
                           RouteReady, ForwardedPublish, PublishDone, RetainedChange, RelayOpen,
-                          RelayData, RelayCredit, RelayEnd>;
+                          RelayData, RelayCredit, RelayEnd, DurableRoute, RowChange, Freeze, Frozen,
+                          MoveBegin, MovedSession, MovedMessage, MoveEnd, MoveDone>;
 
 }  // namespace skein::shard

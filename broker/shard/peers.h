@@ -14,20 +14,30 @@
 
 namespace skein::shard {
 
-// A node of the cluster, as its position in the cluster's list.
-using NodeNumber = uint16_t;
 inline constexpr ShardId kMaxShardsANode = 64;
 inline constexpr NodeNumber kMaxNodes = 512;
 
-// What happens with a peer, for one shard.
+// What happens with a peer or the cluster, for one shard.
 struct PeerEvent {
-  enum class Kind : uint8_t { kUp, kDown, kMail };
+  enum class Kind : uint8_t {
+    kUp,
+    kDown,
+    kMail,
+    kRows,        // of the partition table have changed, or are what they were
+    kMembers,     // who belongs to the cluster and is alive
+    kLease,       // whether the coordinator counts us among them
+    kGive,        // hand a partition over: rows has one, with the new owner
+    kMoveFailed,  // the coordinator did not take a hand-over: rows has one
+  };
   Kind kind = Kind::kMail;
   NodeNumber node = 0;
   ShardId shard = 0;   // kUp: how many the peer has; kMail: the one it comes from
   uint32_t epoch = 0;  // kUp: names this life of the link
   std::vector<Mail> mail;
   size_t bytes = 0;  // about, of the mail
+  std::vector<RowChange> rows;
+  std::vector<NodeNumber> members;
+  bool yes = false;  // kLease: it does; kMembers: wait for those that cannot be reached
 };
 
 class Peers {
@@ -37,6 +47,18 @@ class Peers {
   // node that is down. False: too much waits for that node; nothing was taken.
   virtual bool Send(ShardId from, NodeNumber node, uint32_t epoch, ShardId shard,
                     std::vector<Mail>* mail) = 0;
+};
+
+// The port to the coordinator. Any shard's thread; the answer comes as PeerEvents kRows or
+// kMoveFailed.
+class Placement {
+ public:
+  virtual ~Placement() = default;
+  // All of the partition is durable at `change.row.node`: make it the owner, if the table still has
+  // the epoch before.
+  virtual void Commit(const RowChange& change) = 0;
+  // A hand-over that was asked for (kGive) has come to nothing.
+  virtual void Abandon(session::PartitionId partition) = 0;
 };
 
 }  // namespace skein::shard

@@ -22,9 +22,8 @@ void Lifecycle::Detach(Session& session, bool want_will) {
   state_.Record(session,
                 session::Disconnected{state_.now, session.expiry_seconds, session.will_due},
                 nullptr);
-  if (session.will_due <= state_.now) PublishWill(session);
-  if (session.NextDeadline() != kNever)
-    state_.wheel.Schedule(&session.timer(), session.NextDeadline());
+  if (session.will_due <= state_.now && !dispatcher_.MustHold(session)) PublishWill(session);
+  StartTimer(session);
   AnnounceShared(session);
 }
 
@@ -54,11 +53,14 @@ void Lifecycle::PublishWill(Session& session) {
 }
 
 void Lifecycle::OnSessionTimer(Session& session) {
-  if (session.connected()) return;
+  if (session.connected() || IsLeaving(session)) return;
+  // Its will waits with all that is published to a partition that moves.
+  if (dispatcher_.MustHold(session)) {
+    return state_.wheel.Schedule(&session.timer(), state_.now + kWillPauseMs);
+  }
   if (session.expires_at <= state_.now) return End(session);
   if (session.will_due <= state_.now) PublishWill(session);
-  if (session.NextDeadline() != kNever)
-    state_.wheel.Schedule(&session.timer(), session.NextDeadline());
+  StartTimer(session);
 }
 
 void Lifecycle::End(Session& session) {
@@ -87,14 +89,27 @@ void Lifecycle::DropSubscriptions(Session& session) {
     AnnounceRoute(filter);
 }
 
-bool Lifecycle::CountDurable(const Session& session, std::string_view filter, int by) {
-  if (!state_.clustered() || !session.recorded()) return false;
-  const absl::string_view key(filter.data(), filter.size());
-  if (by > 0) return ++state_.durable_filters[key] == 1;
-  const auto found = state_.durable_filters.find(key);
-  if (found == state_.durable_filters.end() || --found->second > 0) return false;
-  state_.durable_filters.erase(found);
-  return true;
+void Lifecycle::CountDurable(const Session& session, std::string_view filter, int by) {
+  if (!state_.clustered() || !session.recorded()) return;
+  const session::PartitionId partition = session.key.partition;
+  std::string key = DurableKey(partition, filter);
+  if (by > 0) {
+    if (++state_.durable_filters[std::move(key)] > 1) return;
+  } else {
+    const auto found = state_.durable_filters.find(key);
+    if (found == state_.durable_filters.end() || --found->second > 0) return;
+    state_.durable_filters.erase(found);
+  }
+  // Of a partition that has left us the new owner speaks.
+  if (!state_.IsMine(partition)) return;
+  state_.durable_routes.Set(filter, partition, by > 0 ? 1 : 0);
+  ++state_.route_sequence;
+  for (PlaceId place = 0; place < state_.places.size(); ++place) {
+    if (place != state_.options.id && state_.places[place].up) {
+      state_.out.mail[place].emplace_back(
+          DurableRoute{state_.route_sequence, partition, by > 0, std::string(filter)});
+    }
+  }
 }
 
 uint64_t Lifecycle::AnnounceRoute(std::string_view filter) {
@@ -109,14 +124,13 @@ uint64_t Lifecycle::AnnounceRoute(std::string_view filter) {
     }
     weight = connected > 0 ? connected * 2 : 1;
   }
-  const bool durable = state_.IsDurable(filter);
   ++state_.route_sequence;
   for (PlaceId place = 0; place < state_.places.size(); ++place) {
     if (place == state_.options.id) {
       state_.routes.Set(filter, place, weight);
     } else if (state_.places[place].up) {
       state_.out.mail[place].emplace_back(
-          RouteChange{state_.route_sequence, weight, std::string(filter), durable});
+          RouteChange{state_.route_sequence, weight, std::string(filter)});
     }
   }
   return state_.route_sequence;
@@ -143,7 +157,7 @@ void Lifecycle::CloseAll(ReasonCode reason) {
   }
 }
 
-void Lifecycle::Restore(const session::SessionImage& image) {
+Session& Lifecycle::Restore(const session::SessionImage& image) {
   Session& session = state_.sessions.Create(image.client_id);
   state_.stats.sessions.Add(1);
   session.expiry_seconds = image.expiry_seconds;
@@ -181,20 +195,63 @@ void Lifecycle::Restore(const session::SessionImage& image) {
   }
   if (image.disconnected_at == kNever) {
     orphans_.push_back({session.slot(), session.token()});
-    return;
+  } else {
+    session.expires_at = session::ExpiryDeadline(image.disconnected_at, session.expiry_seconds);
   }
-  session.expires_at = session::ExpiryDeadline(image.disconnected_at, session.expiry_seconds);
+  return session;
+}
+
+void Lifecycle::StartTimer(Session& session) {
+  if (session.NextDeadline() != kNever)
+    state_.wheel.Schedule(&session.timer(), session.NextDeadline());
+}
+
+void Lifecycle::FinishOrphans() {
+  for (const SessionRef& ref : std::exchange(orphans_, {})) {
+    Session* const session = state_.sessions.Find(ref);
+    if (session != nullptr && !session->connected()) Detach(*session, true);
+  }
 }
 
 void Lifecycle::FinishRestore() {
-  state_.sessions.ForEach([this](Session& session) {
-    if (session.NextDeadline() != kNever)
-      state_.wheel.Schedule(&session.timer(), session.NextDeadline());
-  });
-  for (const SessionRef& ref : orphans_) {
-    if (Session* session = state_.sessions.Find(ref)) Detach(*session, true);
+  state_.sessions.ForEach([this](Session& session) { StartTimer(session); });
+  FinishOrphans();
+}
+
+void Lifecycle::Discard(Session& session) {
+  if (session.connected()) {
+    Connection& connection = state_.connections[session.connection];
+    session.will.reset();
+    Close(connection, ReasonCode::kUseAnotherServer, "the session has moved to another node");
+    if (!session.durable()) return;  // it ended with its connection
   }
-  orphans_ = {};
+  session.will.reset();
+  DropSubscriptions(session);
+  stored_.Forget(&session);
+  state_.wheel.Cancel(&session.timer());
+  state_.Record(session, session::Ended{}, nullptr);
+  state_.stats.sessions.Add(-1);
+  state_.sessions.Erase(session);
+}
+
+void Lifecycle::CloseStrays() {
+  if (strays_.empty()) return;
+  std::vector<SessionRef> stay;
+  for (const SessionRef& ref : std::exchange(strays_, {})) {
+    Session* const session = state_.sessions.Find(ref);
+    if (session == nullptr || !session->connected()) continue;
+    const session::PartitionId partition =
+        PartitionOf(session->client_id(), state_.options.partitions);
+    const NodeNumber owner = state_.table[partition].node;
+    const bool here = owner == state_.options.node;
+    if (!here && (owner == kNoNode || !state_.PeerUp(owner))) {
+      stay.push_back(ref);
+    } else {
+      Close(state_.connections[session->connection], ReasonCode::kUseAnotherServer,
+            "the node that keeps this client id can be reached again");
+    }
+  }
+  strays_ = std::move(stay);
 }
 
 }  // namespace skein::shard

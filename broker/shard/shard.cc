@@ -91,13 +91,21 @@ void Shard::Recover() {
   core_->BeginTick(shared_.clock.Now());
   core_->FinishRecovery();
   CarryOut();
+  // A client that another shard lets in and sends here must not meet a session whose last
+  // connection has not been seen off.
+  if (shared_.finished.fetch_add(1) + 1 == options_.count) {
+    for (auto& shard : shared_.shards)
+      shard->Wake();
+  }
+  while (!stopping() && shared_.finished.load() < options_.count)
+    Turn(100);
 }
 
 // Whoever connects before the other nodes' routes are known would publish past their subscribers,
 // and so would a will.
 void Shard::AwaitPeers() {
   const TimeMs deadline = shared_.clock.Now() + options_.join_timeout_ms;
-  while (!stop_.load(std::memory_order_acquire) && !core_->Joined()) {
+  while (!stop_.load(std::memory_order_acquire) && !core_->view().Joined()) {
     const TimeMs left = deadline - shared_.clock.Now();
     if (left <= 0) return;
     Turn(static_cast<int>(std::min<TimeMs>(left, 100)));
@@ -108,6 +116,7 @@ void Shard::Run() {
   Recover();
   ServeRelays();
   WatchListeners(true);
+  shared_.serving.fetch_add(1);
   while (!stop_.load(std::memory_order_acquire)) {
     int timeout_ms = 0;
     if (!more_work_) {

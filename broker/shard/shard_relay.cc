@@ -42,11 +42,28 @@ void Shard::TakePeers() {
       case PeerEvent::Kind::kUp:
         if (peer_epochs_.size() <= event.node) peer_epochs_.resize(event.node + size_t{1});
         peer_epochs_[event.node] = event.epoch;
-        core_->OnPeerUp(event.node, event.shard);
+        core_->view().OnPeerUp(event.node, event.shard);
         break;
       case PeerEvent::Kind::kDown:
         EndRelaysOf(event.node);
-        core_->OnPeerDown(event.node);
+        core_->view().OnPeerDown(event.node);
+        break;
+      case PeerEvent::Kind::kRows:
+        core_->view().OnRows(event.rows);
+        break;
+      case PeerEvent::Kind::kMembers:
+        core_->view().SetMembers(std::move(event.members), event.yes);
+        break;
+      case PeerEvent::Kind::kLease:
+        core_->view().SetLease(event.yes);
+        break;
+      case PeerEvent::Kind::kGive:
+        for (const RowChange& change : event.rows)
+          core_->mover().Give(change.partition, change.row.node);
+        break;
+      case PeerEvent::Kind::kMoveFailed:
+        for (const RowChange& change : event.rows)
+          core_->mover().OnCommitFailed(change.partition);
         break;
       case PeerEvent::Kind::kMail:
         TakePeerMail(core_->state().PlaceOf(event.node, event.shard), &event.mail);

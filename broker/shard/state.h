@@ -12,9 +12,12 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "broker/auth/access_rules.h"
 #include "broker/auth/authenticator.h"
 #include "broker/auth/chain.h"
@@ -66,9 +69,10 @@ struct ShardOptions {
   ShardId count = 1;
   uint32_t partitions = 256;
   NodeNumber node = 0;
-  NodeNumber nodes = 1;  // of the cluster
-  // The node of each partition; empty: there is no cluster.
-  std::vector<NodeNumber> partition_nodes;
+  // Who belongs to the cluster, as far as it is known at the start.
+  std::vector<NodeNumber> members;
+  // The partition table as far as it is known at the start; empty: there is no cluster.
+  std::vector<PartitionRow> table;
   TimeMs join_timeout_ms = 0;  // how long the runner waits for the other nodes before it serves
   Limits limits;
   std::vector<ListenerInfo> listeners;
@@ -90,6 +94,7 @@ struct Ports {
   RetainedStore* retained = nullptr;
   auth::Authenticator* authenticator = nullptr;
   const auth::BanList* bans = nullptr;  // null: nobody is banned
+  Placement* placement = nullptr;       // null: no partition moves
   Logger* log = nullptr;
   ShardStats* stats = nullptr;
   std::function<uint64_t()> random;             // unpredictable: makes client ids
@@ -120,14 +125,27 @@ struct Outputs {
 // ids: the shards of this node from 0, then kMaxShardsANode for each node of the cluster.
 struct Place {
   bool up = false;
-  bool was_up = false;
   uint32_t life = 0;          // counts how often it came up
   bool routes_known = false;  // of a peer's: all that it had when it came up
   uint64_t routes_applied = 0;
-  // It was there once, and is not, or has not told all of its routes since it came back.
-  bool away() const { return was_up && !(up && routes_known); }
   // Tokens of publishes that it has not answered; of peers only.
   absl::flat_hash_map<uint64_t, uint32_t> awaited;  // and how many times
+};
+
+// A partition and a filter as one key, and back.
+inline std::string DurableKey(session::PartitionId partition, std::string_view filter) {
+  std::string key{static_cast<char>(partition >> 8 & 0xFF), static_cast<char>(partition & 0xFF)};
+  key += filter;
+  return key;
+}
+inline std::pair<session::PartitionId, std::string_view> ParseDurableKey(std::string_view key) {
+  const auto byte = [&](size_t at) { return static_cast<uint8_t>(key[at]); };
+  return {session::PartitionId{byte(0)} << 8 | byte(1), key.substr(2)};
+}
+
+struct FrozenPartition {
+  NodeNumber by = kNoNode;
+  TimeMs since = 0;
 };
 
 struct ShardState {
@@ -138,11 +156,15 @@ struct ShardState {
         stats(*p.stats),
         sessions(static_cast<uint16_t>(o.node * kMaxShardsANode + o.id)),
         wheel(start),
-        now(start) {
+        now(start),
+        table(o.table),
+        members(o.members) {
     out.mail.resize(o.count);
     places.resize(o.count);
     for (Place& place : places)
-      place.up = true;
+      place.up = place.routes_known = true;
+    // No number of a session is ever used twice, also not by those that owned its partition before.
+    if (!table.empty()) last_session_number = static_cast<uint64_t>(start / 1'000) << 22;
     budget.maximum = PartOf(limits.max_total_queued_bytes);
   }
 
@@ -160,6 +182,7 @@ struct ShardState {
   // Every other shard, of this node and of live peers, has applied this shard's route changes up to
   // `sequence`.
   bool RoutesApplied(uint64_t sequence) const {
+    if (await_all_members && !AllMembersUp()) return false;
     for (PlaceId place = 0; place < places.size(); ++place) {
       if (place != options.id && places[place].up && places[place].routes_applied < sequence)
         return false;
@@ -167,11 +190,31 @@ struct ShardState {
     return true;
   }
 
-  bool clustered() const { return !options.partition_nodes.empty(); }
+  bool clustered() const { return !table.empty(); }
   // There are others who may have subscribers.
   bool has_others() const { return options.count > 1 || clustered(); }
-  bool IsDurable(std::string_view filter) const {
-    return durable_filters.contains(absl::string_view(filter.data(), filter.size()));
+  NodeNumber OwnerOf(session::PartitionId partition) const {
+    return table.empty() ? options.node : table[partition].node;
+  }
+  bool IsMine(session::PartitionId partition) const { return OwnerOf(partition) == options.node; }
+  // Of all nodes that live, each can be reached.
+  bool AllMembersUp() const {
+    return std::all_of(members.begin(), members.end(), [this](NodeNumber member) {
+      return member == options.node || PeerUp(member);
+    });
+  }
+  // The place that owns the partition is there and all of its routes are known.
+  bool OwnerKnown(session::PartitionId partition) const {
+    const NodeNumber node = OwnerOf(partition);
+    if (node == options.node) return true;
+    if (node == kNoNode || !PeerUp(node)) return false;
+    return places[OwnerPlace(partition)].routes_known;
+  }
+  // Needs an owner that was seen.
+  PlaceId OwnerPlace(session::PartitionId partition) const {
+    const NodeNumber node = OwnerOf(partition);
+    if (node == options.node) return static_cast<PlaceId>(partition % options.count);
+    return PlaceOf(node, static_cast<ShardId>(partition % peer_shards[node]));
   }
   bool PeerUp(NodeNumber peer) const {
     const PlaceId first = PlaceOf(peer, 0);
@@ -223,12 +266,20 @@ struct ShardState {
   uint64_t route_sequence = 0;           // of the last RouteChange sent
   std::vector<Place> places;             // by PlaceId; those of peers when they were seen first
   std::vector<ShardId> peer_shards;      // by NodeNumber; 0: was never seen
-  // How many subscriptions of durable sessions a filter has on this shard, and which filters have
-  // any on the places of peers, those that are away included; the weight is Place::life when it was
-  // told. Kept in a cluster only.
+  std::vector<PartitionRow> table;       // by partition; empty: there is no cluster
+  std::vector<NodeNumber> members;       // who lives, as the coordinator has it
+  bool await_all_members = false;        // also those that cannot be reached; see PeerEvent
+  bool lease_held = true;                // the coordinator counts us among them
+  // How many durable sessions of a partition of this shard subscribe to a filter (DurableKey()),
+  // and which partitions have any, wherever they are and whether their owner is there or not: the
+  // destination is the partition, the weight 1 + Place::life when it was told. In a cluster only.
   absl::flat_hash_map<std::string, uint32_t> durable_filters;
   routing::RouteTable durable_routes;
-  uint32_t places_away = 0;
+  bool owners_missing = false;  // OwnerKnown() is false for some partition
+  // Partitions on the move: what is published to their durable sessions waits (Freeze).
+  absl::flat_hash_map<session::PartitionId, FrozenPartition> frozen;
+  // Those of them that leave this shard and have begun to be copied: nothing is taken for them.
+  absl::flat_hash_set<session::PartitionId> leaving;
   std::vector<ConnectionSlot> waiting;  // connections with held replies to look at
   // Connections whose end is held back until Connection::linger_until is durable.
   std::vector<SlotAndGeneration> closing;

@@ -73,10 +73,8 @@ ReasonCode PacketHandler::Subscribe(Session& session, const mqtt::SubscribeEntry
     filter = state_.subscriptions.filter(handle);
     session.subscriptions.emplace(filter, handle);
     state_.stats.subscriptions.Add(1);
-    const bool durable = lifecycle_.CountDurable(session, entry.filter, 1);
-    if (first || shared || durable) {
-      lifecycle_.AnnounceRoute(entry.filter);
-    }
+    lifecycle_.CountDurable(session, entry.filter, 1);
+    if (first || shared) lifecycle_.AnnounceRoute(entry.filter);
   }
   ++state_.subscription_epoch;
   // Also for a filter that was known: the one who brought it may still be waiting for the other
@@ -118,8 +116,8 @@ ReasonCode PacketHandler::Unsubscribe(Session& session, std::string_view filter,
   ++state_.subscription_epoch;
   state_.stats.subscriptions.Add(-1);
   const bool shared = filter.starts_with("$share/");
-  const bool durable = lifecycle_.CountDurable(session, filter, -1);
-  if (last || shared || durable) lifecycle_.AnnounceRoute(filter);
+  lifecycle_.CountDurable(session, filter, -1);
+  if (last || shared) lifecycle_.AnnounceRoute(filter);
   // From UNSUBACK on nobody sends this shard what is another member's, so the group's order holds.
   if (shared) wait->gate.routes = state_.route_sequence;
   state_.Record(session, session::Unsubscribed{filter}, &wait->gate);

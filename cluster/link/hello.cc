@@ -6,8 +6,8 @@
 
 namespace skein::cluster {
 
-std::string WhyRefuse(const PeerNetOptions& options, uint64_t digest, const v1::Hello& hello,
-                      int expected, int* node) {
+std::string WhyRefuse(const PeerNetOptions& options, const Numbers& numbers, uint64_t digest,
+                      const v1::Hello& hello, int expected, int* node) {
   if (!hello.refusal().empty()) return absl::StrCat("it refuses us: ", hello.refusal());
   if (hello.version() != PeerNetOptions::kProtocol)
     return absl::StrCat("protocol version ", hello.version(), " instead of ",
@@ -19,10 +19,9 @@ std::string WhyRefuse(const PeerNetOptions& options, uint64_t digest, const v1::
   if (hello.members() != digest) return "another list of nodes";
   if (hello.shards() == 0 || hello.shards() > shard::kMaxShardsANode)
     return absl::StrCat(hello.shards(), " shards");
-  for (size_t i = 0; i < options.members.size(); ++i) {
-    if (options.members[i].node == hello.node()) *node = static_cast<int>(i);
-  }
-  if (*node < 0) return absl::StrCat("node '", hello.node(), "' is not in the list");
+  const auto found = numbers.find(hello.node());
+  if (found == numbers.end()) return absl::StrCat("node '", hello.node(), "' ", kNotAMember);
+  *node = found->second;
   if (expected >= 0 ? *node != expected : *node >= options.self)
     return absl::StrCat("node '", hello.node(), "' is not expected on this link");
   return {};

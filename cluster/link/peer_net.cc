@@ -2,135 +2,84 @@
 
 #include <algorithm>
 #include <chrono>
-#include <condition_variable>
-#include <deque>
-#include <map>
-#include <mutex>
-#include <random>
-#include <thread>
 #include <utility>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "cluster/link/hello.h"
-#include "cluster/link/stream.h"
-#include "cluster/table/rendezvous.h"
-#include "cluster/wire/letters.h"
+#include "cluster/link/peer_net_impl.h"
 
 namespace skein::cluster {
 namespace {
 
-using shard::Mail;
-using shard::NodeNumber;
-using shard::PeerEvent;
-
-constexpr TimeMs kFirstPauseMs = 100;
-constexpr TimeMs kLongestPauseMs = 3'000;
 constexpr TimeMs kBacklogMs = 5;    // between looks at shards that are behind
 constexpr TimeMs kDrainMs = 2'000;  // for what waits, when we stop
 constexpr TimeMs kHelloMs = 5'000;  // within which a peer says who it is
 
 }  // namespace
 
-class PeerNet::Impl {
- public:
-  explicit Impl(PeerNetOptions options)
-      : options_(std::move(options)),
-        view_{options_.self, options_.shards},
-        peers_(options_.members.size()) {
-    std::vector<std::string> names;
-    for (const Member& member : options_.members)
-      names.push_back(member.node);
-    digest_ = DigestOf(names);
-  }
-
-  absl::Status Start();
-  void Stop();
-  bool Send(ShardId from, NodeNumber node, uint32_t epoch, ShardId shard, std::vector<Mail>* mail);
-
- private:
-  struct Outgoing {
-    ShardId from;
-    ShardId to;
-    Mail mail;
-  };
-  struct Peer {
-    // Guarded by mutex_.
-    bool up = false;
-    uint32_t epoch = 0;
-    std::deque<Outgoing> waiting;
-    size_t waiting_bytes = 0;
-    // The thread's.
-    Stream* stream = nullptr;  // the one that has said hello
-    Stream* dialing = nullptr;
-    std::unique_ptr<StreamDialer> dialer;  // of peers with greater numbers
-    TimeMs dial_at = 0;
-    TimeMs pause = kFirstPauseMs;
-    std::string told;  // the last failure in the log
-  };
-  struct StreamState {
-    int node = -1;  // who it is; -1: has not said so
-    bool ours = false;
-    bool writing = false;
-    bool read_waits = false;  // for the shards
-    TimeMs opened_at = 0;
-  };
-  struct Posted {
-    Stream* stream;
-    Stream::Event event;
-  };
-
-  void Run();
-  void Handle(const Posted& posted);
-  void OnFrame(Stream* stream, StreamState* state);
-  void OnHello(Stream* stream, StreamState* state, const v1::Hello& hello);
-  void Lost(Stream* stream, StreamState* state, const std::string& why);
-  void SetUp(NodeNumber node, ShardId shards);
-  void SetDown(NodeNumber node);
-  void WriteHello(Stream* stream, StreamState* state, const std::string& refusal);
-  void WriteNext(Stream* stream, StreamState* state);
-  void DialDue(TimeMs now);
-  TimeMs NextDial() const;
-  // Streams that waited for the shards; true: some still do.
-  bool ReadAgain();
-  bool Busy() const;  // something waits for a peer; needs mutex_
-  void DeliverToAll(const PeerEvent& event);
-
-  const PeerNetOptions options_;
-  const Viewpoint view_;
-  uint64_t digest_ = 0;
-  std::unique_ptr<StreamServer> server_;
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  std::deque<Posted> posted_;
-  bool work_ = false;
-  bool stopping_ = false;
-  std::vector<Peer> peers_;
-  std::map<Stream*, StreamState> streams_;
-  std::minstd_rand random_{std::random_device{}()};
-  std::thread thread_;
-};
-
 absl::Status PeerNet::Impl::Start() {
-  const absl::StatusOr<StreamCredentials> credentials =
+  absl::StatusOr<StreamCredentials> credentials =
       ReadCredentials(options_.ca_file, options_.cert_file, options_.key_file);
   if (!credentials.ok()) return credentials.status();
-  const auto post = [this](Stream* stream, Stream::Event event) {
+  credentials_ = std::move(*credentials);
+  post_ = [this](Stream* stream, Stream::Event event) {
     std::lock_guard lock(mutex_);
     posted_.push_back({stream, event});
     work_ = true;
     wake_.notify_one();
   };
-  server_ = ListenForStreams(options_.listen, *credentials, post);
+  server_ = ListenForStreams(options_.listen, credentials_, post_);
   if (server_ == nullptr)
     return absl::UnavailableError(
         absl::StrCat("cluster.listen: cannot listen on ", options_.listen));
-  for (size_t node = options_.self + size_t{1}; node < options_.members.size(); ++node) {
-    const Member& member = options_.members[node];
-    peers_[node].dialer = MakeDialer(member.address, *credentials, member.node, post);
+  for (const Member& member : options_.members) {
+    if (member.number == options_.self) self_ = member.node;
   }
+  TakeMembers(options_.members);
   thread_ = std::thread([this] { Run(); });
   return absl::OkStatus();
+}
+
+void PeerNet::Impl::SetMembers(std::vector<Member> members) {
+  std::lock_guard lock(mutex_);
+  new_members_ = std::move(members);
+  work_ = true;
+  wake_.notify_one();
+}
+
+void PeerNet::Impl::TakeMembers(std::vector<Member> members) {
+  std::vector<bool> stays(peers_.size());
+  for (Member& member : members) {
+    if (member.number == options_.self || member.number >= peers_.size()) continue;
+    Peer& peer = peers_[member.number];
+    stays[member.number] = true;
+    if (peer.member == member) continue;
+    if (!peer.member.node.empty()) Remove(member.number);
+    numbers_[member.node] = member.number;
+    if (member.number > options_.self)
+      peer.dialer = MakeDialer(member.address, credentials_, member.node, post_);
+    peer.dial_at = 0;
+    peer.pause = kFirstPauseMs;
+    peer.member = std::move(member);
+  }
+  for (NodeNumber node = 0; node < peers_.size(); ++node) {
+    if (!stays[node] && !peers_[node].member.node.empty()) Remove(node);
+  }
+}
+
+void PeerNet::Impl::Remove(NodeNumber node) {
+  Peer& peer = peers_[node];
+  Stream* const stream = peer.stream;
+  if (stream != nullptr) {
+    SetDown(node);
+    stream->End();
+  }
+  if (peer.dialing != nullptr) peer.dialing->End();
+  peer.dialing = nullptr;
+  peer.dialer.reset();
+  peer.told.clear();
+  numbers_.erase(peer.member.node);
+  peer.member = Member();
 }
 
 void PeerNet::Impl::Stop() {
@@ -173,6 +122,7 @@ void PeerNet::Impl::Run() {
   bool read_waits = false;
   for (;;) {
     std::deque<Posted> posted;
+    std::optional<std::vector<Member>> members;
     {
       std::unique_lock lock(mutex_);
       const TimeMs longest = read_waits ? kBacklogMs : TimeMs{1'000};
@@ -180,6 +130,7 @@ void PeerNet::Impl::Run() {
       wake_.wait_for(lock, std::chrono::milliseconds(wait), [this] { return work_; });
       work_ = false;
       posted.swap(posted_);
+      members.swap(new_members_);
       if (stopping_ && drain_until == kNever) drain_until = options_.clock() + kDrainMs;
       if (!ending && (options_.clock() >= drain_until || (stopping_ && !Busy()))) {
         ending = true;
@@ -199,6 +150,7 @@ void PeerNet::Impl::Run() {
       if (streams_.empty()) return;
       continue;
     }
+    if (members.has_value()) TakeMembers(std::move(*members));
     DialDue(options_.clock());
     read_waits = ReadAgain();
     for (auto& [stream, state] : streams_) {
@@ -236,134 +188,11 @@ void PeerNet::Impl::Handle(const Posted& posted) {
   }
 }
 
-void PeerNet::Impl::OnFrame(Stream* stream, StreamState* state) {
-  const int node = state->node;
-  const bool current = node >= 0 && peers_[static_cast<size_t>(node)].stream == stream;
-  if (stream->in.kind_case() == v1::Frame::kHello && !current) {
-    OnHello(stream, state, stream->in.hello());
-  } else if (stream->in.kind_case() == v1::Frame::kLetters && current) {
-    const TimeMs now = options_.clock();
-    PeerEvent event;
-    event.node = static_cast<NodeNumber>(node);
-    ShardId to = 0;
-    const auto flush = [&] {
-      if (!event.mail.empty()) options_.deliver(to, std::move(event));
-      event = PeerEvent();
-      event.node = static_cast<NodeNumber>(node);
-    };
-    for (v1::Letter& letter : *stream->in.mutable_letters()->mutable_letters()) {
-      if (letter.to_shard() >= options_.shards || letter.from_shard() >= shard::kMaxShardsANode)
-        continue;
-      if (letter.to_shard() != to || letter.from_shard() != event.shard) flush();
-      to = static_cast<ShardId>(letter.to_shard());
-      event.shard = static_cast<ShardId>(letter.from_shard());
-      Mail mail;
-      if (!DecodeLetter(&letter, view_, now, &mail)) continue;
-      event.bytes += CostOf(mail);
-      event.mail.push_back(std::move(mail));
-    }
-    flush();
-  } else {
-    Lost(stream, state, "the peer breaks the protocol");
-    stream->End();
-    return;
-  }
-  if (options_.backlog() > options_.max_backlog_bytes) {
-    state->read_waits = true;
-    return;
-  }
-  stream->Read();
-}
-
-void PeerNet::Impl::OnHello(Stream* stream, StreamState* state, const v1::Hello& hello) {
-  int node = -1;
-  std::string why = WhyRefuse(options_, digest_, hello, state->ours ? state->node : -1, &node);
-  if (why.empty() && !state->ours) why = WhyDoubt(options_, hello, stream->names);
-  if (!why.empty()) {
-    options_.log->Log(LogLevel::kError, "peer.refused", {{"node", hello.node()}, {"why", why}});
-    if (!state->ours && hello.refusal().empty() && !state->writing) WriteHello(stream, state, why);
-    Lost(stream, state, why);
-    stream->End();
-    return;
-  }
-  Peer& peer = peers_[static_cast<size_t>(node)];
-  if (peer.stream != nullptr) {  // it has begun anew before we noticed that it was gone
-    Stream* const old = peer.stream;
-    SetDown(static_cast<NodeNumber>(node));
-    old->End();
-  }
-  state->node = node;
-  if (!state->ours) WriteHello(stream, state, {});
-  peer.stream = stream;
-  peer.dialing = nullptr;
-  peer.pause = kFirstPauseMs;
-  peer.told.clear();
-  SetUp(static_cast<NodeNumber>(node), static_cast<ShardId>(hello.shards()));
-}
-
-void PeerNet::Impl::Lost(Stream* stream, StreamState* state, const std::string& why) {
-  if (state->node < 0) return;
-  const auto node = static_cast<NodeNumber>(state->node);
-  Peer& peer = peers_[node];
-  if (peer.stream == stream) SetDown(node);
-  if (peer.dialing != stream) return;
-  peer.dialing = nullptr;
-  peer.dial_at = options_.clock() + peer.pause / 2 +
-                 static_cast<TimeMs>(random_() % static_cast<uint64_t>(peer.pause));
-  peer.pause = std::min(2 * peer.pause, kLongestPauseMs);
-  if (why.empty() || why == peer.told) return;
-  peer.told = why;
-  options_.log->Log(LogLevel::kWarn, "peer.unreachable",
-                    {{"node", options_.members[node].node}, {"why", why}});
-}
-
-void PeerNet::Impl::SetUp(NodeNumber node, ShardId shards) {
-  PeerEvent event;
-  event.kind = PeerEvent::Kind::kUp;
-  event.node = node;
-  event.shard = shards;
-  {
-    std::lock_guard lock(mutex_);
-    peers_[node].up = true;
-    event.epoch = ++peers_[node].epoch;
-  }
-  options_.log->Log(LogLevel::kInfo, "peer.up", {{"node", options_.members[node].node}});
-  DeliverToAll(event);
-}
-
-void PeerNet::Impl::SetDown(NodeNumber node) {
-  Peer& peer = peers_[node];
-  peer.stream = nullptr;
-  {
-    std::lock_guard lock(mutex_);
-    peer.up = false;
-    peer.waiting.clear();
-    peer.waiting_bytes = 0;
-  }
-  peer.dial_at = options_.clock() + kFirstPauseMs;
-  options_.log->Log(LogLevel::kWarn, "peer.down", {{"node", options_.members[node].node}});
-  PeerEvent event;
-  event.kind = PeerEvent::Kind::kDown;
-  event.node = node;
-  DeliverToAll(event);
-}
-
-void PeerNet::Impl::DeliverToAll(const PeerEvent& event) {
-  for (ShardId to = 0; to < options_.shards; ++to) {
-    PeerEvent copy;
-    copy.kind = event.kind;
-    copy.node = event.node;
-    copy.shard = event.shard;
-    copy.epoch = event.epoch;
-    options_.deliver(to, std::move(copy));
-  }
-}
-
 void PeerNet::Impl::WriteHello(Stream* stream, StreamState* state, const std::string& refusal) {
   v1::Hello& hello = *stream->out.mutable_hello();
   hello.set_version(PeerNetOptions::kProtocol);
   hello.set_cluster(options_.cluster);
-  hello.set_node(options_.members[options_.self].node);
+  hello.set_node(self_);
   hello.set_partitions(options_.partitions);
   hello.set_shards(options_.shards);
   hello.set_members(digest_);
@@ -457,6 +286,10 @@ PeerNet::PeerNet(PeerNetOptions options) : impl_(std::make_unique<Impl>(std::mov
 
 PeerNet::~PeerNet() {
   Stop();
+}
+
+void PeerNet::SetMembers(std::vector<Member> members) {
+  impl_->SetMembers(std::move(members));
 }
 
 absl::Status PeerNet::Start() {

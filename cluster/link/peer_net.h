@@ -23,15 +23,19 @@ namespace skein::cluster {
 struct Member {
   std::string node;
   std::string address;  // HOST:PORT
+  shard::NodeNumber number = 0;
+  bool operator==(const Member&) const = default;
 };
 
 struct PeerNetOptions {
-  static constexpr uint32_t kProtocol = 1;
+  static constexpr uint32_t kProtocol = 2;
 
   std::string cluster = "skeinmq";
-  std::vector<Member> members;  // sorted by node, this one among them
-  shard::NodeNumber self = 0;   // its position
-  std::string listen;           // ADDR:PORT
+  std::vector<Member> members;  // this node among them
+  shard::NodeNumber self = 0;   // its number
+  // All nodes have to have the same list; else SetMembers() says who comes and goes.
+  bool fixed_members = true;
+  std::string listen;  // ADDR:PORT
   uint32_t partitions = 256;
   ShardId shards = 1;
   // PEM; all or none. Peers then show a certificate of the authority with their node id among its
@@ -55,6 +59,9 @@ class PeerNet final : public shard::Peers {
 
   // Listens and begins to dial.
   absl::Status Start();
+
+  // Who belongs to the cluster now. Any thread. Links to others end.
+  void SetMembers(std::vector<Member> members);
 
   // Sends what waits, for at most two seconds, and ends all links. Nothing is delivered after it.
   void Stop();

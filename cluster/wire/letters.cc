@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "broker/base/check.h"
+#include "cluster/wire/content.h"
+#include "cluster/wire/moved.h"
 #include "skein/cluster/v1/peer.pb.h"
 
 namespace skein::cluster {
@@ -11,14 +13,6 @@ namespace {
 
 using shard::ForwardedPublish;
 using shard::Mail;
-
-uint64_t AgeOf(TimeMs then, TimeMs now) {
-  return static_cast<uint64_t>(std::max<TimeMs>(now - then, 0));
-}
-
-TimeMs TimeOf(uint64_t age_ms, TimeMs now) {
-  return now - static_cast<TimeMs>(std::min<uint64_t>(age_ms, static_cast<uint64_t>(now)));
-}
 
 // A place as all nodes number it, and back.
 uint32_t Global(shard::PlaceId place, const Viewpoint& view) {
@@ -32,26 +26,18 @@ shard::PlaceId Local(uint32_t global, const Viewpoint& view) {
   return static_cast<shard::PlaceId>(view.shards + global);
 }
 
-// What v1::Publish and v1::Retained have in common.
-template <typename Out>
-void PutContent(const mqtt::Message& message, Out* out) {
-  out->set_topic(std::string(message.topic()));
-  out->set_properties(std::string(message.properties()));
-  out->set_payload(std::string(message.payload()));
-  out->set_qos(static_cast<uint32_t>(message.qos()));
-  if (message.has_expiry()) out->set_expiry_seconds(message.expiry_seconds());
+template <typename In>
+void PutMove(const In& in, v1::Move* out) {
+  out->set_partition(in.partition);
+  out->set_move(in.move);
 }
 
-// False: it makes no sense. The views in *init are of `in`.
-template <typename In>
-bool TakeContent(const In& in, mqtt::Message::Init* init) {
-  if (in.qos() > 2 || in.topic().empty() || in.topic().size() > UINT16_MAX) return false;
-  init->topic = in.topic();
-  init->properties = in.properties();
-  init->payload = in.payload();
-  init->qos = static_cast<Qos>(in.qos());
-  if (in.has_expiry_seconds()) init->expiry_seconds = in.expiry_seconds();
-  return true;
+template <typename Out>
+Out TakeMove(const v1::Move& in) {
+  Out out;
+  out.partition = in.partition();
+  out.move = in.move();
+  return out;
 }
 
 struct Encoder {
@@ -67,7 +53,43 @@ struct Encoder {
     out.set_sequence(change.sequence);
     out.set_weight(change.weight);
     out.set_filter(std::move(change.filter));
-    out.set_durable(change.durable);
+  }
+  void operator()(shard::DurableRoute& change) const {
+    v1::DurableRoute& out = *letter.mutable_durable_route();
+    out.set_sequence(change.sequence);
+    out.set_partition(change.partition);
+    out.set_present(change.present);
+    out.set_filter(std::move(change.filter));
+  }
+  void operator()(shard::RowChange& change) const {
+    v1::RowChange& out = *letter.mutable_row_change();
+    out.set_partition(change.partition);
+    out.set_epoch(change.row.epoch);
+    out.set_node(change.row.node);
+  }
+  void operator()(shard::Freeze& freeze) const {
+    v1::Freeze& out = *letter.mutable_freeze();
+    out.set_partition(freeze.partition);
+    out.set_thaw(freeze.thaw);
+    out.set_move(freeze.move);
+  }
+  void operator()(shard::Frozen& frozen) const { PutMove(frozen, letter.mutable_frozen()); }
+  void operator()(shard::MoveBegin& begin) const { PutMove(begin, letter.mutable_move_begin()); }
+  void operator()(shard::MovedSession& moved) const {
+    PutMove(moved, letter.mutable_moved_session()->mutable_move());
+    EncodeSession(&moved.image, now, letter.mutable_moved_session());
+  }
+  void operator()(shard::MovedMessage& moved) const {
+    PutMove(moved, letter.mutable_moved_message()->mutable_move());
+    EncodeDelivery(moved.delivery, now, letter.mutable_moved_message());
+  }
+  void operator()(shard::MoveEnd& end) const {
+    PutMove(end, letter.mutable_move_end()->mutable_move());
+    letter.mutable_move_end()->set_parts(end.parts);
+  }
+  void operator()(shard::MoveDone& done) const {
+    PutMove(done, letter.mutable_move_done()->mutable_move());
+    letter.mutable_move_done()->set_ok(done.ok);
   }
   void operator()(shard::RouteApplied& applied) const {
     letter.set_route_applied(applied.sequence);
@@ -177,6 +199,55 @@ bool DecodeRetained(const v1::Retained& retained, Mail* mail) {
   return true;
 }
 
+// What is said of partitions and their moves.
+bool DecodeMove(v1::Letter* letter, TimeMs now, Mail* mail) {
+  switch (letter->kind_case()) {
+    case v1::Letter::kRowChange: {
+      const v1::RowChange& change = letter->row_change();
+      if (change.node() >= shard::kMaxNodes) return false;
+      *mail = shard::RowChange{change.partition(),
+                               {change.epoch(), static_cast<shard::NodeNumber>(change.node())}};
+      return true;
+    }
+    case v1::Letter::kFreeze:
+      *mail = shard::Freeze{letter->freeze().partition(), letter->freeze().thaw(),
+                            letter->freeze().move()};
+      return true;
+    case v1::Letter::kFrozen:
+      *mail = TakeMove<shard::Frozen>(letter->frozen());
+      return true;
+    case v1::Letter::kMoveBegin:
+      *mail = TakeMove<shard::MoveBegin>(letter->move_begin());
+      return true;
+    case v1::Letter::kMovedSession: {
+      auto moved = TakeMove<shard::MovedSession>(letter->moved_session().move());
+      if (!DecodeSession(letter->moved_session(), now, &moved.image)) return false;
+      *mail = std::move(moved);
+      return true;
+    }
+    case v1::Letter::kMovedMessage: {
+      auto moved = TakeMove<shard::MovedMessage>(letter->moved_message().move());
+      if (!DecodeDelivery(letter->moved_message(), now, &moved.delivery)) return false;
+      *mail = std::move(moved);
+      return true;
+    }
+    case v1::Letter::kMoveEnd: {
+      auto end = TakeMove<shard::MoveEnd>(letter->move_end().move());
+      end.parts = letter->move_end().parts();
+      *mail = end;
+      return true;
+    }
+    case v1::Letter::kMoveDone: {
+      auto done = TakeMove<shard::MoveDone>(letter->move_done().move());
+      done.ok = letter->move_done().ok();
+      *mail = done;
+      return true;
+    }
+    default:
+      return false;
+  }
+}
+
 bool DecodeOpen(v1::RelayOpen* relay, TimeMs now, Mail* mail) {
   shard::RelayOpen open;
   open.relay = relay->relay();
@@ -216,6 +287,12 @@ size_t CostOf(const Mail& mail) {
     return kEach + retained->message->cost();
   if (const auto* change = std::get_if<shard::RouteChange>(&mail))
     return kEach + change->filter.size();
+  if (const auto* durable = std::get_if<shard::DurableRoute>(&mail))
+    return kEach + durable->filter.size();
+  if (const auto* moved = std::get_if<shard::MovedSession>(&mail))
+    return kEach * (3 + moved->image.subscriptions.size());
+  if (const auto* moved = std::get_if<shard::MovedMessage>(&mail))
+    return 2 * kEach + (moved->delivery.message ? moved->delivery.message->cost() : 0);
   if (const auto* data = std::get_if<shard::RelayData>(&mail)) return kEach + data->bytes.size();
   if (const auto* open = std::get_if<shard::RelayOpen>(&mail)) return kEach + open->unread.size();
   return kEach;
@@ -230,7 +307,13 @@ bool DecodeLetter(v1::Letter* letter, const Viewpoint& view, TimeMs now, Mail* m
     case v1::Letter::kRouteChange: {
       v1::RouteChange& change = *letter->mutable_route_change();
       *mail = shard::RouteChange{change.sequence(), change.weight(),
-                                 std::move(*change.mutable_filter()), change.durable()};
+                                 std::move(*change.mutable_filter())};
+      return true;
+    }
+    case v1::Letter::kDurableRoute: {
+      v1::DurableRoute& change = *letter->mutable_durable_route();
+      *mail = shard::DurableRoute{change.sequence(), change.partition(), change.present(),
+                                  std::move(*change.mutable_filter())};
       return true;
     }
     case v1::Letter::kRouteReset:
@@ -265,7 +348,7 @@ bool DecodeLetter(v1::Letter* letter, const Viewpoint& view, TimeMs now, Mail* m
                               letter->relay_end().gone()};
       return true;
     default:
-      return false;
+      return DecodeMove(letter, now, mail);
   }
 }
 

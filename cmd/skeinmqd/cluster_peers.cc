@@ -38,18 +38,52 @@ std::string FormatPeers(const std::vector<ClusterPeer>& peers) {
   return text;
 }
 
-void CheckCluster(const Config& config, Problems* problems) {
-  const auto refuse = [&](const std::string& what) { problems->errors.push_back(what); };
-  if (config.cluster_peers.empty()) {
-    if (config.cluster_listen) refuse("cluster.listen: needs cluster.peers");
-    return;
+std::optional<std::vector<std::string>> ParseEtcd(std::string_view text) {
+  std::vector<std::string> urls;
+  const bool tls = text.starts_with("https://");
+  while (!text.empty()) {
+    const std::string_view one = text.substr(0, text.find(','));
+    text.remove_prefix(std::min(text.size(), one.size() + 1));
+    const std::string_view scheme = tls ? "https://" : "http://";
+    if (!one.starts_with(scheme)) return std::nullopt;
+    const std::optional<Address> address = ParseAddress(one.substr(scheme.size()), std::nullopt);
+    if (!address || address->port == 0 || address->host.empty()) return std::nullopt;
+    urls.emplace_back(one);
   }
+  return urls;
+}
+
+namespace {
+
+void CheckEtcd(const Config& config, Problems* problems) {
+  const auto refuse = [&](const std::string& what) { problems->errors.push_back(what); };
+  if (!config.cluster_peers.empty())
+    refuse("cluster.etcd: cluster.peers is set too; a cluster has one of them");
+  if (!config.cluster_listen) refuse("cluster.etcd: needs cluster.listen");
+  if (config.cluster_etcd_cert_file.empty() != config.cluster_etcd_key_file.empty())
+    refuse("cluster: etcd_cert_file and etcd_key_file go together");
+  if (config.cluster_etcd_user.empty() != config.cluster_etcd_password_file.empty())
+    refuse("cluster: etcd_user and etcd_password_file go together");
+  const std::string& host = config.cluster_advertise ? config.cluster_advertise->host
+                            : config.cluster_listen  ? config.cluster_listen->host
+                                                     : std::string("-");
+  if (host.empty() || host == "0.0.0.0" || host == "::") {
+    refuse("cluster.advertise: must be set, for the other nodes cannot reach " +
+           FormatAddress(
+               *(config.cluster_advertise ? config.cluster_advertise : config.cluster_listen)));
+  }
+}
+
+// What both kinds of cluster share, and what a fixed list needs.
+void CheckLinks(const Config& config, Problems* problems) {
+  const auto refuse = [&](const std::string& what) { problems->errors.push_back(what); };
   const auto self = [&](const ClusterPeer& peer) { return peer.node == config.node_id; };
-  if (std::none_of(config.cluster_peers.begin(), config.cluster_peers.end(), self)) {
+  const bool fixed = config.cluster_etcd.empty();
+  if (fixed && std::none_of(config.cluster_peers.begin(), config.cluster_peers.end(), self)) {
     refuse("cluster.peers: this node, '" + config.node_id + "' (node.id), is not among " +
            FormatPeers(config.cluster_peers));
   }
-  if (!config.cluster_listen) refuse("cluster.peers: needs cluster.listen");
+  if (fixed && !config.cluster_listen) refuse("cluster.peers: needs cluster.listen");
   const int files = int{!config.cluster_ca_file.empty()} + int{!config.cluster_cert_file.empty()} +
                     int{!config.cluster_key_file.empty()};
   if (files != 0 && files != 3) refuse("cluster: ca_file, cert_file and key_file go together");
@@ -59,6 +93,19 @@ void CheckCluster(const Config& config, Problems* problems) {
         "cluster.listen: without cluster.ca_file, cert_file and key_file everybody who reaches " +
         FormatAddress(*config.cluster_listen) + " can act as a node of the cluster");
   }
+}
+
+}  // namespace
+
+void CheckCluster(const Config& config, Problems* problems) {
+  const auto refuse = [&](const std::string& what) { problems->errors.push_back(what); };
+  if (!config.cluster_etcd.empty()) {
+    CheckEtcd(config, problems);
+  } else if (config.cluster_peers.empty()) {
+    if (config.cluster_listen) refuse("cluster.listen: needs cluster.peers or cluster.etcd");
+    return;
+  }
+  CheckLinks(config, problems);
 }
 
 }  // namespace skein::config

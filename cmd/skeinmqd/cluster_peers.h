@@ -21,6 +21,9 @@ bool IsNodeId(std::string_view text);
 std::optional<std::vector<ClusterPeer>> ParsePeers(std::string_view text);
 std::string FormatPeers(const std::vector<ClusterPeer>& peers);
 
+// Nothing if one of them is not http://HOST:PORT or https://HOST:PORT, or they differ in that.
+std::optional<std::vector<std::string>> ParseEtcd(std::string_view text);
+
 // What only shows when everything is read.
 void CheckCluster(const Config& config, Problems* problems);
 

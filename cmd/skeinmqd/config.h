@@ -169,6 +169,16 @@ struct Config {
   std::string cluster_cert_file;
   std::string cluster_key_file;
   uint32_t cluster_join_timeout_ms = 10'000;
+  // etcd, as http://HOST:PORT or https://HOST:PORT; empty: cluster_peers, if there is a cluster.
+  std::vector<std::string> cluster_etcd;
+  std::optional<Address> cluster_advertise;  // unset: cluster_listen
+  std::string cluster_etcd_user;
+  std::string cluster_etcd_password_file;
+  std::string cluster_etcd_ca_file;
+  std::string cluster_etcd_cert_file;
+  std::string cluster_etcd_key_file;
+  uint32_t cluster_lease_seconds = 10;
+  uint32_t cluster_drain_timeout_ms = 30'000;
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kText;
   std::optional<Address> admin_address;

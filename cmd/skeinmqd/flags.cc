@@ -26,6 +26,8 @@ struct CommandLine {
   std::optional<std::string> shards;
   std::optional<std::string> cluster_listen;
   std::optional<std::string> peers;
+  std::optional<std::string> etcd;
+  std::optional<std::string> advertise;
   bool check_config = false;
   bool print_config = false;
   bool print_keys = false;
@@ -52,6 +54,10 @@ void Declare(CLI::App& app, CommandLine* line) {
       ->type_name("ADDR:PORT");
   app.add_option("--peers", line->peers, "Key cluster.peers: all nodes, this one among them")
       ->type_name("NODE=HOST:PORT,...");
+  app.add_option("--etcd", line->etcd, "Key cluster.etcd: who belongs to the cluster is in etcd")
+      ->type_name("URL,...");
+  app.add_option("--cluster-advertise", line->advertise, "Key cluster.advertise")
+      ->type_name("HOST:PORT");
   app.add_flag("--check-config", line->check_config, "Check the configuration and exit");
   app.add_flag("--print-config", line->print_config, "Print the resulting configuration and exit");
   app.add_flag("--print-keys", line->print_keys, "Print all keys as a Markdown table and exit");
@@ -86,6 +92,8 @@ Sources ToSources(const CommandLine& line, const char* const* environment, Probl
   flag("--shards", "shards", line.shards);
   flag("--cluster-listen", "cluster.listen", line.cluster_listen);
   flag("--peers", "cluster.peers", line.peers);
+  flag("--etcd", "cluster.etcd", line.etcd);
+  flag("--cluster-advertise", "cluster.advertise", line.advertise);
   return sources;
 }
 

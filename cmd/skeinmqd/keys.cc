@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "absl/strings/str_join.h"
 #include "cmd/skeinmqd/cluster_peers.h"
 #include "cmd/skeinmqd/listener_url.h"
 
@@ -67,7 +68,26 @@ constexpr Key kKeys[] = {
     Other("cluster.key_file", &Config::cluster_key_file, "PEM: its key."),
     Number("cluster.join_timeout_ms", &Config::cluster_join_timeout_ms, Unit::kMilliseconds,
            {0, 3'600'000},
-           "How long a starting node waits for the others before it serves clients."),
+           "How long a starting node waits for the others before it serves clients; with etcd it "
+           "waits for those that live, however long it takes."),
+    Other("cluster.etcd", &Config::cluster_etcd,
+          "etcd keeps who belongs to the cluster and who owns what, so that it can grow and "
+          "shrink; instead of cluster.peers. Its endpoints."),
+    Other("cluster.advertise", &Config::cluster_advertise,
+          "Where the other nodes reach this one, with etcd; empty: cluster.listen."),
+    Other("cluster.etcd_user", &Config::cluster_etcd_user, "User of etcd; empty: no log-in."),
+    Other("cluster.etcd_password_file", &Config::cluster_etcd_password_file,
+          "File with the user's password."),
+    Other("cluster.etcd_ca_file", &Config::cluster_etcd_ca_file,
+          "PEM: the authority of etcd's certificates; empty: those that the system trusts."),
+    Other("cluster.etcd_cert_file", &Config::cluster_etcd_cert_file,
+          "PEM: this node's certificate for etcd."),
+    Other("cluster.etcd_key_file", &Config::cluster_etcd_key_file, "PEM: its key."),
+    Number("cluster.lease_seconds", &Config::cluster_lease_seconds, Unit::kCount, {3, 600},
+           "A node that etcd has not heard from for so long does not belong to the cluster."),
+    Number("cluster.drain_timeout_ms", &Config::cluster_drain_timeout_ms, Unit::kMilliseconds,
+           {0, 3'600'000},
+           "How long a node that stops may take to hand its sessions over; with etcd."),
     Other("log.level", &Config::log_level, "Least important level that is logged."),
     Other("log.format", &Config::log_format, "Log lines for people or for machines."),
     Other("admin.address", &Config::admin_address,
@@ -193,7 +213,8 @@ bool SetNumber(const Key& key, std::string_view text, T* value) {
 }
 
 constexpr bool IsName(std::string Config::*member) {
-  return member == &Config::node_id || member == &Config::cluster_name;
+  return member == &Config::node_id || member == &Config::cluster_name ||
+         member == &Config::cluster_etcd_user;
 }
 
 // One overload a type of key: reads `text` into the member.
@@ -203,7 +224,8 @@ struct Setter {
   Config* config;
 
   bool operator()(std::string Config::*member) const {
-    if (IsName(member) && !IsNodeId(text)) return false;
+    const bool optional = member == &Config::cluster_etcd_user && text.empty();
+    if (IsName(member) && !optional && !IsNodeId(text)) return false;
     config->*member = text;
     return true;
   }
@@ -233,6 +255,11 @@ struct Setter {
     if (listeners.empty()) return false;
     config->*member = std::move(listeners);
     return true;
+  }
+  bool operator()(std::vector<std::string> Config::*member) const {
+    std::optional<std::vector<std::string>> urls = ParseEtcd(text);
+    if (urls) config->*member = std::move(*urls);
+    return urls.has_value();
   }
   bool operator()(std::vector<ClusterPeer> Config::*member) const {
     std::optional<std::vector<ClusterPeer>> peers = ParsePeers(text);
@@ -288,6 +315,9 @@ struct Getter {
     }
     return text;
   }
+  std::string operator()(std::vector<std::string> Config::*m) const {
+    return absl::StrJoin(config.*m, ",");
+  }
   std::string operator()(std::vector<ClusterPeer> Config::*m) const {
     return FormatPeers(config.*m);
   }
@@ -328,6 +358,9 @@ struct Describer {
   std::string operator()(std::optional<Address> Config::*) const { return "ADDR:PORT, or empty"; }
   std::string operator()(std::vector<Listener> Config::*) const {
     return "listeners as tcp://HOST:PORT, tls://, ws:// or wss://";
+  }
+  std::string operator()(std::vector<std::string> Config::*) const {
+    return "http://HOST:PORT or https://HOST:PORT, separated by commas, all with the same scheme";
   }
   std::string operator()(std::vector<ClusterPeer> Config::*) const {
     return "NODE=HOST:PORT,NODE=HOST:PORT,..., each node once";

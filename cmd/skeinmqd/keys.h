@@ -23,8 +23,9 @@ using Field =
                  Durability Config::*, uint64_t Config::*, QueueDrop Limits::*,
                  std::optional<Address> Config::*, std::vector<Listener> Config::*,
                  std::vector<Authenticator> Config::*, std::vector<Ban> Config::*,
-                 std::vector<ClusterPeer> Config::*, bool Config::*, uint32_t Config::*,
-                 uint16_t Limits::*, uint32_t Limits::*, uint64_t Limits::*, int64_t Limits::*>;
+                 std::vector<ClusterPeer> Config::*, std::vector<std::string> Config::*,
+                 bool Config::*, uint32_t Config::*, uint16_t Limits::*, uint32_t Limits::*,
+                 uint64_t Limits::*, int64_t Limits::*>;
 
 struct Key {
   std::string_view name;

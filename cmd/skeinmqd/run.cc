@@ -14,8 +14,7 @@
 
 #include "broker/net/socket.h"
 #include "broker/shard/broker.h"
-#include "cluster/link/peer_net.h"
-#include "cluster/table/rendezvous.h"
+#include "cmd/skeinmqd/clustering.h"
 #include "cmd/skeinmqd/flags.h"
 #include "cmd/skeinmqd/listener_url.h"
 #include "cmd/skeinmqd/logging.h"
@@ -104,52 +103,6 @@ skein::shard::BrokerOptions MakeBrokerOptions(const skein::config::Config& confi
     options.listeners.push_back(std::move(made));
   }
   return options;
-}
-
-// The cluster's nodes in the order in which all of them number them.
-std::vector<skein::cluster::Member> MembersOf(const skein::config::Config& config) {
-  std::vector<skein::cluster::Member> members;
-  for (const skein::config::ClusterPeer& peer : config.cluster_peers)
-    members.push_back({peer.node, skein::config::FormatAddress(peer.address)});
-  std::sort(members.begin(), members.end(),
-            [](const auto& a, const auto& b) { return a.node < b.node; });
-  return members;
-}
-
-void JoinCluster(const skein::config::Config& config, skein::shard::BrokerOptions* options) {
-  std::vector<std::string> names;
-  for (const skein::cluster::Member& member : MembersOf(config)) {
-    if (member.node == config.node_id)
-      options->node = static_cast<skein::shard::NodeNumber>(names.size());
-    names.push_back(member.node);
-  }
-  options->nodes = static_cast<skein::shard::NodeNumber>(names.size());
-  options->partition_nodes = skein::cluster::RendezvousTable(options->partitions, names);
-  options->join_timeout_ms = config.cluster_join_timeout_ms;
-  options->shards = std::min(options->shards, skein::shard::kMaxShardsANode);
-}
-
-std::unique_ptr<skein::cluster::PeerNet> MakePeerNet(const skein::config::Config& config,
-                                                     const skein::shard::BrokerOptions& options,
-                                                     skein::Logger* log,
-                                                     skein::shard::Broker* broker) {
-  skein::cluster::PeerNetOptions net;
-  net.cluster = config.cluster_name;
-  net.members = MembersOf(config);
-  net.self = options.node;
-  net.listen = skein::config::FormatAddress(*config.cluster_listen);
-  net.partitions = options.partitions;
-  net.shards = options.shards;
-  net.ca_file = config.cluster_ca_file;
-  net.cert_file = config.cluster_cert_file;
-  net.key_file = config.cluster_key_file;
-  net.log = log;
-  net.clock = [broker] { return broker->Now(); };
-  net.backlog = [broker] { return broker->peer_backlog(); };
-  net.deliver = [broker](skein::ShardId shard, skein::shard::PeerEvent event) {
-    broker->OnPeer(shard, std::move(event));
-  };
-  return std::make_unique<skein::cluster::PeerNet>(std::move(net));
 }
 
 std::string_view Text(const absl::Status& status) {
@@ -241,7 +194,15 @@ int Run(const Options& options, const sigset_t& signals,
     return ExitCode::kExitUsage;
   }
   skein::shard::BrokerOptions broker_options = MakeBrokerOptions(options.config, &security);
-  if (options.config.cluster_peers.size() > 1) JoinCluster(options.config, &broker_options);
+  std::unique_ptr<skein::Clustering> cluster;
+  if (skein::Clustering::Wanted(options.config) && !options.repair) {
+    cluster = std::make_unique<skein::Clustering>(options.config, logger.get());
+    if (const absl::Status joined = cluster->Join(signals, &broker_options); !joined.ok()) {
+      if (absl::IsCancelled(joined)) return ExitCode::kExitOk;
+      logger->Log(LogLevel::kError, "cluster.failed", {{"error", Text(joined)}});
+      return ExitCode::kExitRuntime;
+    }
+  }
   Stores stores;
   if (const absl::Status opened =
           stores.Open(options, broker_options.shards, logger.get(), std::move(file_system));
@@ -263,14 +224,10 @@ int Run(const Options& options, const sigset_t& signals,
   ports.log = logger.get();
   ports.random = skein::RandomUint64;
   skein::shard::Broker broker(broker_options, std::move(ports));
-  std::unique_ptr<skein::cluster::PeerNet> net;
-  if (broker_options.nodes > 1) {
-    net = MakePeerNet(options.config, broker_options, logger.get(), &broker);
-    broker.SetPeers(net.get());
-  }
+  if (cluster != nullptr) cluster->Connect(&broker);
   absl::Status started = broker.Start();
-  if (started.ok() && net != nullptr) {
-    started = net->Start();
+  if (started.ok() && cluster != nullptr) {
+    started = cluster->Start();
     if (!started.ok()) broker.Stop();
   }
   if (!started.ok()) {
@@ -287,8 +244,9 @@ int Run(const Options& options, const sigset_t& signals,
   const int signal_number =
       WaitForStop(signals, options.config.reload_watch, &reloader, &security, &broker);
   logger->Log(LogLevel::kInfo, "broker.stopping", {{"signal", signal_number}});
+  if (cluster != nullptr) cluster->Drain(signals);
   broker.Stop();
-  if (net != nullptr) net->Stop();
+  if (cluster != nullptr) cluster->Stop();
   security.Stop();
   stores.Stop();
   logger->Log(LogLevel::kInfo, "broker.stopped");

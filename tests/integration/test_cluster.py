@@ -2,9 +2,7 @@
 
 import collections
 import os
-import random
 import signal
-import socket
 
 import pytest
 
@@ -13,22 +11,10 @@ from hostile import collect
 from mqtt_client import DEADLINE, Client
 from mqtt_wire import PUBACK, PUBLISH
 from secure import Certificates
-from support.broker import Broker, wait_until
+from support.broker import Broker, port_to_keep, wait_until
 
 LASTING = [(wire.SESSION_EXPIRY, 1000)]
 NAMES = ("a", "b", "c")
-
-
-def port_to_keep():
-    """A free port that no outgoing connection takes while its node is away."""
-    while True:
-        port = random.randrange(20_000, 30_000)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                continue
 
 
 class Cluster:
@@ -260,11 +246,11 @@ def test_a_node_that_is_killed_and_comes_back(fragile, name):
 
 
 def client_of(cluster, prefix, node):
-    """A client id that is served while `node` alone is asked: its CONNECT is not refused."""
+    """A client id whose durable session can be had through `node` now: its CONNECT is not refused."""
     for number in range(64):
         client = Client(cluster.nodes[node].address, 5)
         try:
-            client.send(wire.connect(5, f"{prefix}{number}"))
+            client.send(wire.connect(5, f"{prefix}{number}", props=LASTING))
             answer = client.receive()
         except OSError:
             answer = None

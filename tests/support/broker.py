@@ -12,6 +12,7 @@ files, so that a full pipe can never stop it; `broker.log()` returns what it has
 
 import os
 import pathlib
+import random
 import re
 import shutil
 import signal
@@ -55,6 +56,18 @@ def free_port(host="127.0.0.1"):
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind((host, 0))
         return probe.getsockname()[1]
+
+
+def port_to_keep():
+    """A free port that no outgoing connection takes while its process is away."""
+    while True:
+        port = random.randrange(20_000, 30_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 def wait_until(condition, seconds, what):

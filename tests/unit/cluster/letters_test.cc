@@ -46,11 +46,15 @@ mqtt::MessagePtr MakeMessage() {
 }
 
 TEST(LettersTest, Routes) {
-  const auto change = Cross(shard::RouteChange{7, 3, "$share/g/a/+", true});
+  const auto change = Cross(shard::RouteChange{7, 3, "$share/g/a/+"});
   EXPECT_EQ(change.sequence, 7u);
   EXPECT_EQ(change.weight, 3u);
   EXPECT_EQ(change.filter, "$share/g/a/+");
-  EXPECT_TRUE(change.durable);
+  const auto durable = Cross(shard::DurableRoute{8, 200, true, "a/#"});
+  EXPECT_EQ(durable.sequence, 8u);
+  EXPECT_EQ(durable.partition, 200u);
+  EXPECT_TRUE(durable.present);
+  EXPECT_EQ(durable.filter, "a/#");
   EXPECT_EQ(Cross(shard::RouteReset{8}).sequence, 8u);
   EXPECT_EQ(Cross(shard::RouteApplied{9}).sequence, 9u);
   EXPECT_EQ(Cross(shard::RouteApplied{0}).sequence, 0u);
@@ -97,6 +101,81 @@ TEST(LettersTest, AnswersAndRetainedMessages) {
   EXPECT_EQ(retained.message->payload(), std::string_view("\0p", 2));
   EXPECT_EQ(retained.message->expiry_seconds(), 60u);
   EXPECT_TRUE(retained.message->retain());
+}
+
+TEST(LettersTest, WhatIsSaidOfPartitions) {
+  const auto row = Cross(shard::RowChange{9, {4, 2}});
+  EXPECT_EQ(row.partition, 9u);
+  EXPECT_EQ(row.row, (shard::PartitionRow{4, 2}));
+  const auto freeze = Cross(shard::Freeze{9, true, 1u << 31});
+  EXPECT_EQ(freeze.partition, 9u);
+  EXPECT_TRUE(freeze.thaw);
+  EXPECT_EQ(freeze.move, 1u << 31);
+  EXPECT_EQ(Cross(shard::Frozen{9, 7}).move, 7u);
+  EXPECT_EQ(Cross(shard::MoveBegin{9, 7}).partition, 9u);
+  EXPECT_EQ(Cross(shard::MoveEnd{9, 7, 11}).parts, 11u);
+  EXPECT_TRUE(Cross(shard::MoveDone{9, 7, true}).ok);
+}
+
+TEST(LettersTest, AMovedSessionIsWhole) {
+  shard::MovedSession sent;
+  sent.partition = 3;
+  sent.move = 5;
+  sent.image.client_id = "client";
+  sent.image.expiry_seconds = 60;
+  sent.image.version = 5;
+  sent.image.disconnected_at = kThere - 2'000;
+  sent.image.will = session::WillRecord{MakeMessage(), 10, "user", true};
+  sent.image.will_due = kThere + 8'000;
+  sent.image.subscriptions = {{"a/+", {Qos::kExactlyOnce, true, true, 2, 77}},
+                              {"$share/g/b", {Qos::kAtLeastOnce, false, false, 0, 0}}};
+  sent.image.inbound = {1, 65'535};
+  sent.image.last_sequence = 99;
+  const shard::MovedSession got = Cross(std::move(sent));
+  EXPECT_EQ(got.partition, 3u);
+  EXPECT_EQ(got.move, 5u);
+  EXPECT_EQ(got.image.client_id, "client");
+  EXPECT_EQ(got.image.expiry_seconds, 60u);
+  EXPECT_EQ(got.image.version, 5u);
+  EXPECT_EQ(got.image.disconnected_at, kHere - 2'000);
+  ASSERT_TRUE(got.image.will.has_value());
+  EXPECT_EQ(got.image.will->message->payload(), std::string_view("\0p", 2));
+  EXPECT_EQ(got.image.will->delay_seconds, 10u);
+  EXPECT_EQ(got.image.will->user_name, "user");
+  EXPECT_TRUE(got.image.will->trusted);
+  EXPECT_EQ(got.image.will_due, kHere + 8'000);
+  ASSERT_EQ(got.image.subscriptions.size(), 2u);
+  EXPECT_EQ(got.image.subscriptions[0].first, "a/+");
+  EXPECT_EQ(got.image.subscriptions[0].second,
+            (routing::SubscriptionOptions{Qos::kExactlyOnce, true, true, 2, 77}));
+  EXPECT_EQ(got.image.inbound, (std::vector<PacketId>{1, 65'535}));
+  EXPECT_EQ(got.image.last_sequence, 99u);
+}
+
+TEST(LettersTest, AMovedMessageIsWholeAndAReleasedOneHasNone) {
+  shard::MovedMessage sent;
+  sent.partition = 3;
+  sent.move = 5;
+  sent.delivery.sequence = 8;
+  sent.delivery.message = MakeMessage();
+  sent.delivery.subscription_ids = {1, 2};
+  sent.delivery.qos = Qos::kExactlyOnce;
+  sent.delivery.retain = true;
+  sent.delivery.packet_id = 4;
+  const shard::MovedMessage got = Cross(std::move(sent));
+  EXPECT_EQ(got.delivery.sequence, 8u);
+  EXPECT_EQ(got.delivery.message->received_at(), kHere - 1'500);
+  EXPECT_EQ(got.delivery.subscription_ids, (std::vector<uint32_t>{1, 2}));
+  EXPECT_EQ(got.delivery.qos, Qos::kExactlyOnce);
+  EXPECT_TRUE(got.delivery.retain);
+  EXPECT_EQ(got.delivery.packet_id, 4u);
+  EXPECT_FALSE(got.delivery.released);
+  shard::MovedMessage released;
+  released.delivery.sequence = 9;
+  released.delivery.qos = Qos::kExactlyOnce;
+  released.delivery.packet_id = 5;
+  released.delivery.released = true;
+  EXPECT_TRUE(Cross(std::move(released)).delivery.released);
 }
 
 TEST(LettersTest, Relays) {

@@ -3,35 +3,11 @@
 #include <gtest/gtest.h>
 
 #include "broker/shard/lifecycle.h"
+#include "tests/unit/shard/three_nodes.h"
 #include "tests/unit/shard/transcript.h"
 
 namespace skein::shard {
 namespace {
-
-NodeOptions ThreeNodes() {
-  NodeOptions options;
-  options.nodes = 3;
-  options.shards = 2;
-  return options;
-}
-
-// A client id whose session belongs to that node.
-std::string IdOf(NodeNumber node, const std::string& prefix) {
-  for (int i = 0;; ++i) {
-    const std::string id = prefix + std::to_string(i);
-    if (PartitionOf(id, 256) % 3 == node) return id;
-  }
-}
-
-// Replaces @NAMEn by an id of node n.
-std::string Script(std::string text) {
-  for (size_t at; (at = text.find('@')) != std::string::npos;) {
-    const size_t end = text.find_first_of(" \n", at);
-    const std::string name = text.substr(at + 1, end - at - 2);
-    text.replace(at, end - at, IdOf(static_cast<NodeNumber>(text[end - 1] - '0'), name));
-  }
-  return text;
-}
 
 class ClusterTest : public ::testing::Test {
  protected:
@@ -181,7 +157,7 @@ TEST_F(ClusterTest, ADeadNodeTakesItsRoutesAndLetsPublishersGo) {
     s< closed
     p> publish 2 t m q1
     p< puback 2 0x10
-    q> connect id=@q1 at=4
+    q> connect id=@q1 keep expiry=10 at=4
     q< connack 0x88
     q< closed
     revive 1

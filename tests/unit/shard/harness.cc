@@ -66,6 +66,8 @@ void Node::SetRules(std::shared_ptr<const auth::AccessRules> rules) {
 }
 
 Node::Node(const NodeOptions& options) : options_(options) {
+  for (uint32_t p = 0; p < ShardOptions().partitions; ++p)
+    table_.push_back({1, static_cast<NodeNumber>(p % options_.nodes)});
   for (NodeNumber node = 0; node < options_.nodes; ++node)
     retained_.push_back(std::make_unique<storage::MemoryRetainedStore>(options.limits));
   for (ShardId index = 0; index < shards(); ++index)
@@ -81,8 +83,9 @@ void Node::Make(ShardId index) {
   options.id = index % options_.shards;
   options.count = options_.shards;
   options.node = NodeOf(index);
-  for (uint32_t p = 0; options_.nodes > 1 && p < options.partitions; ++p)
-    options.partition_nodes.push_back(static_cast<NodeNumber>(p % options_.nodes));
+  if (options_.nodes > 1) options.table = table_;
+  for (NodeNumber node = 0; node < options_.nodes; ++node)
+    options.members.push_back(node);
   options.limits = options_.limits;
   options.listeners = {ListenerInfo{"test", true}};
   options.listeners[0].publish_rate = options_.publish_rate;
@@ -95,6 +98,7 @@ void Node::Make(ShardId index) {
   ports.retained = retained_[NodeOf(index)].get();
   ports.authenticator = &authenticator_;
   ports.bans = options_.bans;
+  ports.placement = this;
   ports.log = &log_;
   ports.stats = stats_[index].get();
   ports.random = [this] { return random_ = random_ * 6364136223846793005u + 1442695040888963407u; };
@@ -154,9 +158,31 @@ PlaceId Node::PlaceOf(ShardId at, ShardId index) const {
 
 void Node::Join(NodeNumber a, NodeNumber b) {
   for (ShardId i = 0; i < options_.shards; ++i) {
-    cores_[static_cast<size_t>(First(a) + i)]->OnPeerUp(b, options_.shards);
-    cores_[static_cast<size_t>(First(b) + i)]->OnPeerUp(a, options_.shards);
+    cores_[static_cast<size_t>(First(a) + i)]->view().OnPeerUp(b, options_.shards);
+    cores_[static_cast<size_t>(First(b) + i)]->view().OnPeerUp(a, options_.shards);
   }
+}
+
+void Node::Commit(const RowChange& change) {
+  if (table_[change.partition].epoch + 1 == change.row.epoch) changes_.push_back(change);
+}
+
+void Node::TellTable() {
+  for (const RowChange& change : std::exchange(changes_, {})) {
+    table_[change.partition] = change.row;
+    for (auto& core : cores_) {
+      if (core == nullptr) continue;
+      core->BeginTick(now_);
+      core->view().OnRows({change});
+    }
+  }
+}
+
+void Node::Give(session::PartitionId partition, NodeNumber to) {
+  const auto index =
+      static_cast<ShardId>(First(table_[partition].node) + partition % options_.shards);
+  cores_[index]->BeginTick(now_);
+  cores_[index]->mover().Give(partition, to);
 }
 
 void Node::CutRelayed(NodeNumber a, NodeNumber b) {
@@ -181,8 +207,8 @@ void Node::Part(NodeNumber a, NodeNumber b) {
   for (ShardId i = 0; i < options_.shards; ++i) {
     Core* const one = cores_[static_cast<size_t>(First(a) + i)].get();
     Core* const other = cores_[static_cast<size_t>(First(b) + i)].get();
-    if (one != nullptr) one->OnPeerDown(b);
-    if (other != nullptr) other->OnPeerDown(a);
+    if (one != nullptr) one->view().OnPeerDown(b);
+    if (other != nullptr) other->view().OnPeerDown(a);
   }
 }
 
@@ -374,11 +400,11 @@ bool Node::Round() {
   return more;
 }
 
-// A real store wakes the shard for them.
-bool Node::PagesWait() const {
+// A real store wakes the shard.
+bool Node::DiskIsBusy() const {
   if (!disk_runs) return false;
   return std::any_of(stores_.begin(), stores_.end(),
-                     [](const auto& store) { return store->has_pages(); });
+                     [](const auto& store) { return store->busy(); });
 }
 
 void Node::Step() {
@@ -392,7 +418,11 @@ void Node::Settle() {
   while (again) {
     SKEIN_CHECK(++rounds < kMaxRounds);
     const bool more = Round();
-    again = MoveMail() || (more && work_runs) || PagesWait();
+    again = MoveMail() || (more && work_runs) || DiskIsBusy();
+    if (table_runs && !changes_.empty()) {
+      TellTable();
+      again = true;
+    }
   }
 }
 

@@ -47,7 +47,7 @@ class ScriptedAuthenticator final : public auth::Authenticator {
   TimeMs token_expires_at = kNever;
 };
 
-class Node {
+class Node : private Placement {
  public:
   static constexpr int kMaxRounds = 100'000;
 
@@ -95,6 +95,11 @@ class Node {
   // One node of a cluster dies, and its peers notice; or starts again.
   void Kill(NodeNumber node);
   void Revive(NodeNumber node);
+  // The owner of a partition hands it over to another node. What the coordinator decides is known
+  // when table_runs.
+  void Give(session::PartitionId partition, NodeNumber to);
+  bool table_runs = true;
+  NodeNumber OwnerOf(session::PartitionId partition) const { return table_[partition].node; }
   // Two nodes lose sight of each other, and find each other again.
   void Part(NodeNumber a, NodeNumber b);
   void Join(NodeNumber a, NodeNumber b);
@@ -111,6 +116,9 @@ class Node {
   TimeMs now() const { return now_; }
 
  private:
+  void Commit(const RowChange& change) override;
+  void Abandon(session::PartitionId) override {}
+  void TellTable();
   void Start();
   void Make(ShardId index);
   void Recover(ShardId first, ShardId end);
@@ -126,7 +134,7 @@ class Node {
   void SettleConnection(ShardId shard, Connection& connection);
   void TakeOutput(ShardId shard, Connection& connection, Link* link);
   bool MoveMail();
-  bool PagesWait() const;
+  bool DiskIsBusy() const;
   bool DeliverAll(ShardId from, ShardId to);
   void Adopt(ShardId shard, std::unique_ptr<MovedConnection> moved);
 
@@ -146,6 +154,8 @@ class Node {
   void CutRelayed(NodeNumber a, NodeNumber b);
 
   std::vector<std::vector<std::deque<Mail>>> mail_;  // [from][to]
+  std::vector<PartitionRow> table_;                  // as the coordinator has it
+  std::vector<RowChange> changes_;                   // decided, not told
 };
 
 }  // namespace skein::shard

@@ -31,7 +31,8 @@ class JournalStore final : public session::SessionStore {
 
   // The disk has written what was committed.
   void MakeDurable() { durable_ = committed_; }
-  bool has_pages() const { return !reads_.empty(); }
+  // Something is to come: a page, or what was appended becomes durable.
+  bool busy() const { return !reads_.empty() || durable_ < entries_.size(); }
   void set_full(bool full) { full_ = full; }
   // The process died: what was not durable never happened.
   void Crash();

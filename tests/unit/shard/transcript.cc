@@ -304,9 +304,10 @@ void Transcript::PlayStage(const Words& words) {
   const std::string second = words.size() > 1 ? words[1] : "";
   if (what == "hold" || what == "release") {
     const bool runs = what == "release";
-    (second == "disk"   ? node_.disk_runs
-     : second == "mail" ? node_.mail_runs
-                        : node_.work_runs) = runs;
+    (second == "disk"    ? node_.disk_runs
+     : second == "mail"  ? node_.mail_runs
+     : second == "table" ? node_.table_runs
+                         : node_.work_runs) = runs;
     node_.Settle();
   } else if (what == "disk") {
     for (ShardId shard = 0; shard < node_.shards(); ++shard) {
@@ -333,6 +334,10 @@ void Transcript::PlayStage(const Words& words) {
     node_.Settle();
   } else if (what == "revive") {
     node_.Revive(static_cast<NodeNumber>(Number(second)));
+  } else if (what == "give") {
+    node_.Give(PartitionOf(second, ShardOptions().partitions),
+               static_cast<NodeNumber>(Number(words[2])));
+    node_.Settle();
   } else if (what == "part" || what == "join") {
     const auto a = static_cast<NodeNumber>(Number(second));
     const auto b = static_cast<NodeNumber>(Number(words[2]));

@@ -1,0 +1,238 @@
+#include "broker/shard/cluster_view.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace skein::shard {
+namespace {
+
+// A publish that waits longer for a partition that moves is refused.
+constexpr TimeMs kLongestHoldMs = 15'000;
+
+}  // namespace
+
+NodeNumber ClusterView::NodeOf(PlaceId place) const {
+  if (place < state_.options.count) return state_.options.node;
+  return static_cast<NodeNumber>((place - state_.options.count) / kMaxShardsANode);
+}
+
+bool ClusterView::OnMail(PlaceId from, Mail* mail) {
+  if (auto* change = std::get_if<RouteChange>(mail)) {
+    OnRouteChange(from, *change);
+  } else if (auto* durable = std::get_if<DurableRoute>(mail)) {
+    OnDurableRoute(from, *durable);
+  } else if (auto* reset = std::get_if<RouteReset>(mail)) {
+    OnReset(from, *reset);
+  } else if (auto* applied = std::get_if<RouteApplied>(mail)) {
+    state_.places[from].routes_applied = applied->sequence;
+  } else if (std::holds_alternative<RouteReady>(*mail)) {
+    OnReady(from);
+  } else if (auto* row = std::get_if<RowChange>(mail)) {
+    OnRow(*row);
+  } else if (auto* freeze = std::get_if<Freeze>(mail)) {
+    OnFreeze(from, *freeze);
+  } else {
+    return mover_.OnMail(from, mail);
+  }
+  return true;
+}
+
+void ClusterView::OnRouteChange(PlaceId from, const RouteChange& change) {
+  state_.routes.Set(change.filter, from, change.weight);
+  Answer(from, change.sequence);
+}
+
+void ClusterView::OnDurableRoute(PlaceId from, const DurableRoute& change) {
+  if (change.partition < state_.table.size() &&
+      state_.table[change.partition].node == NodeOf(from)) {
+    state_.durable_routes.Set(change.filter, change.partition,
+                              change.present ? state_.places[from].life + 1 : 0);
+  }
+  Answer(from, change.sequence);
+}
+
+void ClusterView::OnReset(PlaceId from, const RouteReset& reset) {
+  state_.routes.WithdrawAll(from);
+  Answer(from, reset.sequence);
+}
+
+void ClusterView::Answer(PlaceId from, uint64_t sequence) {
+  // One answer a batch is enough: a later one covers the earlier.
+  auto& box = state_.out.mail[from];
+  if (!box.empty()) {
+    if (auto* last = std::get_if<RouteApplied>(&box.back())) {
+      last->sequence = sequence;
+      return;
+    }
+  }
+  box.emplace_back(RouteApplied{sequence});
+}
+
+void ClusterView::OnReady(PlaceId from) {
+  std::vector<std::pair<std::string, session::PartitionId>> gone;
+  const uint32_t life = state_.places[from].life + 1;
+  const NodeNumber node = NodeOf(from);
+  const ShardId shards = node < state_.peer_shards.size() ? state_.peer_shards[node] : ShardId{0};
+  if (shards > 0) {
+    const auto shard = static_cast<ShardId>(from - state_.PlaceOf(node, 0));
+    state_.durable_routes.ForEach([&](std::string_view filter, uint32_t partition, uint32_t told) {
+      if (told != life && state_.table[partition].node == node && partition % shards == shard)
+        gone.emplace_back(filter, partition);
+    });
+  }
+  for (const auto& [filter, partition] : gone)
+    state_.durable_routes.Set(filter, partition, 0);
+  state_.places[from].routes_known = true;
+  LookForOwners();
+  Thaw([&](session::PartitionId partition, const FrozenPartition& frozen) {
+    return frozen.by != node && state_.table[partition].node == node &&
+           state_.OwnerPlace(partition) == from;
+  });
+}
+
+void ClusterView::OnPeerUp(NodeNumber peer, ShardId shards) {
+  const PlaceId end = state_.PlaceOf(peer, shards);
+  if (state_.peer_shards.size() <= peer) state_.peer_shards.resize(peer + size_t{1});
+  state_.peer_shards[peer] = shards;
+  if (state_.places.size() < end) {
+    state_.places.resize(end);
+    state_.out.mail.resize(end);
+  }
+  const PlaceId last = std::min<PlaceId>(state_.PlaceOf(peer, kMaxShardsANode),
+                                         static_cast<PlaceId>(state_.places.size()));
+  for (PlaceId place = state_.PlaceOf(peer, 0); place < last; ++place) {
+    Place& changed = state_.places[place];
+    changed.up = place < end;
+    changed.routes_applied = 0;
+    changed.routes_known = false;
+    ++changed.life;
+    if (changed.up) Tell(place);
+  }
+  LookForOwners();
+  feed_.Start(peer);
+  mover_.OnPeerUp(peer);
+  lifecycle_.CloseStrays();
+}
+
+void ClusterView::Tell(PlaceId place) {
+  auto& box = state_.out.mail[place];
+  box.emplace_back(RouteReset{state_.route_sequence});
+  for (session::PartitionId partition = state_.options.id; partition < state_.table.size();
+       partition += state_.options.count) {
+    if (state_.IsMine(partition)) box.emplace_back(RowChange{partition, state_.table[partition]});
+  }
+  state_.routes.ForEachOf(state_.options.id, [&](std::string_view filter, uint32_t weight) {
+    box.emplace_back(RouteChange{state_.route_sequence, weight, std::string(filter)});
+  });
+  for (const auto& [key, count] : state_.durable_filters) {
+    const auto [partition, filter] = ParseDurableKey(key);
+    box.emplace_back(DurableRoute{state_.route_sequence, partition, true, std::string(filter)});
+  }
+  for (const auto& [partition, frozen] : state_.frozen) {
+    if (frozen.by == state_.options.node && partition % state_.options.count == state_.options.id)
+      box.emplace_back(Freeze{partition, false, 0});
+  }
+  box.emplace_back(RouteReady{});
+}
+
+void ClusterView::OnPeerDown(NodeNumber peer) {
+  feed_.Stop(peer);
+  const PlaceId end = std::min<PlaceId>(state_.PlaceOf(peer, kMaxShardsANode),
+                                        static_cast<PlaceId>(state_.places.size()));
+  for (PlaceId place = state_.PlaceOf(peer, 0); place < end; ++place) {
+    if (!state_.places[place].up) continue;
+    state_.places[place].up = false;
+    state_.out.mail[place].clear();
+    state_.routes.WithdrawAll(place);
+    dispatcher_.OnPlaceDown(place);
+  }
+  LookForOwners();
+  mover_.OnPeerDown(peer);
+  // Whoever owns them now, if anybody can be reached, is not on the way to tell.
+  Thaw([&](session::PartitionId partition, const FrozenPartition& frozen) {
+    const NodeNumber owner = state_.table[partition].node;
+    return owner == peer || (frozen.by == peer && !(state_.PeerUp(owner)));
+  });
+}
+
+void ClusterView::OnRows(const std::vector<RowChange>& rows) {
+  for (const RowChange& change : rows)
+    OnRow(change);
+}
+
+void ClusterView::OnRow(const RowChange& change) {
+  if (change.partition >= state_.table.size()) return;
+  PartitionRow& row = state_.table[change.partition];
+  if (change.row.epoch <= row.epoch) return;
+  const bool mine_before = row.node == state_.options.node;
+  row = change.row;
+  LookForOwners();
+  if (change.partition % state_.options.count == state_.options.id)
+    mover_.OnOwner(change.partition, mine_before);
+  lifecycle_.CloseStrays();
+}
+
+void ClusterView::SetMembers(std::vector<NodeNumber> members, bool await_all) {
+  state_.members = std::move(members);
+  state_.await_all_members = await_all;
+}
+
+bool ClusterView::Joined() const {
+  if (!state_.clustered()) return true;
+  const auto known = [this](NodeNumber member) {
+    if (member == state_.options.node) return true;
+    if (!state_.PeerUp(member)) return false;
+    const PlaceId first = state_.PlaceOf(member, 0);
+    for (PlaceId place = first; place < first + state_.peer_shards[member]; ++place) {
+      if (!state_.places[place].routes_known) return false;
+    }
+    return true;
+  };
+  return std::all_of(state_.members.begin(), state_.members.end(), known) &&
+         std::none_of(state_.table.begin(), state_.table.end(),
+                      [](const PartitionRow& row) { return row.node == kNoNode; });
+}
+
+void ClusterView::OnFreeze(PlaceId from, const Freeze& freeze) {
+  if (freeze.partition >= state_.table.size()) return;
+  const auto found = state_.frozen.find(freeze.partition);
+  const NodeNumber node = NodeOf(from);
+  if (!freeze.thaw) {
+    state_.frozen[freeze.partition] = {node, state_.now};
+    state_.out.mail[from].emplace_back(Frozen{freeze.partition, freeze.move});
+    return;
+  }
+  if (found == state_.frozen.end() || state_.table[freeze.partition].node != node) return;
+  Thaw([&](session::PartitionId partition, const FrozenPartition&) {
+    return partition == freeze.partition;
+  });
+}
+
+template <class Pick>
+void ClusterView::Thaw(Pick pick) {
+  bool any = false;
+  for (auto each = state_.frozen.begin(); each != state_.frozen.end();) {
+    if (pick(each->first, each->second)) {
+      state_.frozen.erase(each++);
+      any = true;
+    } else {
+      ++each;
+    }
+  }
+  if (any) dispatcher_.OnThaw();
+}
+
+void ClusterView::Tick() {
+  const bool late = std::any_of(
+      state_.frozen.begin(), state_.frozen.end(),
+      [this](const auto& entry) { return state_.now - entry.second.since > kLongestHoldMs; });
+  if (late) dispatcher_.RefuseHeld();
+}
+
+void ClusterView::LookForOwners() {
+  state_.owners_missing = false;
+  for (session::PartitionId partition = 0; partition < state_.table.size(); ++partition)
+    state_.owners_missing |= !state_.OwnerKnown(partition);
+}
+
+}  // namespace skein::shard

@@ -1,0 +1,70 @@
+// What a shard knows of the other shards, of this node and of its peers.
+//
+// Purpose: keeps the replica of everybody's routes, tells ours, knows which places are there, who
+// owns which partition and which partitions are on the move. Thread: confined to the shard. Source
+// of the rules: docs/architecture.md, "Several nodes" and "Partitions that move".
+#pragma once
+
+#include <vector>
+
+#include "broker/shard/dispatcher.h"
+#include "broker/shard/mover.h"
+#include "broker/shard/retained_feed.h"
+#include "broker/shard/state.h"
+
+namespace skein::shard {
+
+class ClusterView {
+ public:
+  ClusterView(ShardState* state, RetainedFeed* feed, Dispatcher* dispatcher, Lifecycle* lifecycle,
+              Mover* mover)
+      : state_(*state),
+        feed_(*feed),
+        dispatcher_(*dispatcher),
+        lifecycle_(*lifecycle),
+        mover_(*mover) {}
+
+  // Before anything else.
+  void Begin() { LookForOwners(); }
+
+  // False: it is not about the cluster.
+  bool OnMail(PlaceId from, Mail* mail);
+
+  void OnPeerUp(NodeNumber peer, ShardId shards);
+  void OnPeerDown(NodeNumber peer);
+
+  // Rows as the coordinator or another node has them; older ones are ignored.
+  void OnRows(const std::vector<RowChange>& rows);
+  void SetMembers(std::vector<NodeNumber> members, bool await_all);
+  void SetLease(bool held) { state_.lease_held = held; }
+
+  // Every member is there, all of its routes are known, and every partition has an owner.
+  bool Joined() const;
+
+  // Once a tick: publishes that have waited too long for a partition are refused.
+  void Tick();
+
+ private:
+  void OnRouteChange(PlaceId from, const RouteChange& change);
+  void OnDurableRoute(PlaceId from, const DurableRoute& change);
+  void OnReset(PlaceId from, const RouteReset& reset);
+  // All routes of this life of the place are known: those that were not told again are gone.
+  void OnReady(PlaceId from);
+  void OnRow(const RowChange& change);
+  void OnFreeze(PlaceId from, const Freeze& freeze);
+  void Answer(PlaceId from, uint64_t sequence);
+  void Tell(PlaceId place);
+  NodeNumber NodeOf(PlaceId place) const;
+  // Partitions that the predicate picks go on.
+  template <class Pick>
+  void Thaw(Pick pick);
+  void LookForOwners();
+
+  ShardState& state_;
+  RetainedFeed& feed_;
+  Dispatcher& dispatcher_;
+  Lifecycle& lifecycle_;
+  Mover& mover_;
+};
+
+}  // namespace skein::shard

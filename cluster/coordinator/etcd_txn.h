@@ -1,0 +1,40 @@
+// Parts of etcd's transactions. For .cc files of this folder only. Thread: pure.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "etcd/etcd.pb.h"
+
+namespace skein::cluster {
+
+namespace api = etcdserverpb;
+
+inline void Absent(const std::string& key, api::TxnRequest* txn) {
+  api::Compare& compare = *txn->add_compare();
+  compare.set_key(key);
+  compare.set_target(api::Compare::CREATE);
+  compare.set_create_revision(0);
+}
+
+inline void Present(const std::string& key, api::TxnRequest* txn) {
+  Absent(key, txn);
+  txn->mutable_compare()->rbegin()->set_result(api::Compare::NOT_EQUAL);
+}
+
+inline void HasValue(const std::string& key, const std::string& value, api::TxnRequest* txn) {
+  api::Compare& compare = *txn->add_compare();
+  compare.set_key(key);
+  compare.set_target(api::Compare::VALUE);
+  compare.set_value(value);
+}
+
+inline void Put(const std::string& key, const std::string& value, int64_t lease,
+                api::TxnRequest* txn) {
+  api::PutRequest& put = *txn->add_success()->mutable_request_put();
+  put.set_key(key);
+  put.set_value(value);
+  put.set_lease(lease);
+}
+
+}  // namespace skein::cluster

@@ -1,0 +1,122 @@
+// The links as PeerNet keeps them.
+//
+// Purpose: see peer_net.h. For .cc files of this folder only.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <random>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "cluster/link/hello.h"
+#include "cluster/link/peer_net.h"
+#include "cluster/link/stream.h"
+#include "cluster/table/rendezvous.h"
+#include "cluster/wire/letters.h"
+
+namespace skein::cluster {
+
+using shard::Mail;
+using shard::NodeNumber;
+using shard::PeerEvent;
+
+constexpr TimeMs kFirstPauseMs = 100;
+constexpr TimeMs kLongestPauseMs = 3'000;
+
+class PeerNet::Impl {
+ public:
+  explicit Impl(PeerNetOptions options)
+      : options_(std::move(options)),
+        view_{options_.self, options_.shards},
+        peers_(shard::kMaxNodes) {
+    std::vector<std::string> names;
+    for (const Member& member : options_.members)
+      names.push_back(member.node);
+    std::sort(names.begin(), names.end());
+    if (options_.fixed_members) digest_ = DigestOf(names);
+  }
+
+  absl::Status Start();
+  void Stop();
+  void SetMembers(std::vector<Member> members);
+  bool Send(ShardId from, NodeNumber node, uint32_t epoch, ShardId shard, std::vector<Mail>* mail);
+
+ private:
+  struct Outgoing {
+    ShardId from;
+    ShardId to;
+    Mail mail;
+  };
+  struct Peer {
+    // Guarded by mutex_.
+    bool up = false;
+    uint32_t epoch = 0;
+    std::deque<Outgoing> waiting;
+    size_t waiting_bytes = 0;
+    // The thread's.
+    Member member;             // no name: there is none
+    Stream* stream = nullptr;  // the one that has said hello
+    Stream* dialing = nullptr;
+    std::unique_ptr<StreamDialer> dialer;  // of peers with greater numbers
+    TimeMs dial_at = 0;
+    TimeMs pause = kFirstPauseMs;
+    std::string told;  // the last failure in the log
+  };
+  struct StreamState {
+    int node = -1;  // who it is; -1: has not said so
+    bool ours = false;
+    bool writing = false;
+    bool read_waits = false;  // for the shards
+    TimeMs opened_at = 0;
+  };
+  struct Posted {
+    Stream* stream;
+    Stream::Event event;
+  };
+
+  void Run();
+  void TakeMembers(std::vector<Member> members);
+  void Remove(NodeNumber node);
+  void Handle(const Posted& posted);
+  void OnFrame(Stream* stream, StreamState* state);
+  void OnHello(Stream* stream, StreamState* state, const v1::Hello& hello);
+  void Lost(Stream* stream, StreamState* state, const std::string& why);
+  void SetUp(NodeNumber node, ShardId shards);
+  void SetDown(NodeNumber node);
+  void WriteHello(Stream* stream, StreamState* state, const std::string& refusal);
+  void WriteNext(Stream* stream, StreamState* state);
+  void DialDue(TimeMs now);
+  TimeMs NextDial() const;
+  // Streams that waited for the shards; true: some still do.
+  bool ReadAgain();
+  bool Busy() const;  // something waits for a peer; needs mutex_
+  void DeliverToAll(const PeerEvent& event);
+
+  const PeerNetOptions options_;
+  const Viewpoint view_;
+  uint64_t digest_ = 0;
+  StreamCredentials credentials_;
+  Stream::Post post_;
+  std::unique_ptr<StreamServer> server_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<Posted> posted_;
+  bool work_ = false;
+  bool stopping_ = false;
+  std::optional<std::vector<Member>> new_members_;
+  std::vector<Peer> peers_;  // by number
+  Numbers numbers_;
+  std::string self_;
+  std::map<Stream*, StreamState> streams_;
+  std::minstd_rand random_{std::random_device{}()};
+  std::thread thread_;
+};
+
+}  // namespace skein::cluster

@@ -1,0 +1,56 @@
+// The cluster's side of the process.
+//
+// Purpose: finds out who the other nodes are (a fixed list, or etcd), runs the links to them, tells
+// the shards what the coordinator decides, and hands the node's sessions over before it stops.
+// Owner and thread: the main thread; events of the coordinator are passed on from its own. Life:
+// Join(), Connect(), Start(), Drain(), Stop(). Errors: a message that says what to do.
+#pragma once
+
+#include <csignal>
+#include <memory>
+
+#include "absl/status/status.h"
+#include "broker/shard/broker.h"
+#include "cluster/coordinator/coordinator.h"
+#include "cluster/link/peer_net.h"
+#include "cmd/skeinmqd/config.h"
+
+namespace skein {
+
+class Clustering {
+ public:
+  static bool Wanted(const config::Config& config) {
+    return config.cluster_peers.size() > 1 || !config.cluster_etcd.empty();
+  }
+
+  Clustering(const config::Config& config, Logger* log) : config_(config), log_(log) {}
+  ~Clustering() { Stop(); }
+
+  // Before the stores are opened. Cancelled: one of the signals came while it waited.
+  absl::Status Join(const sigset_t& signals, shard::BrokerOptions* options);
+  // Before and after the broker starts.
+  void Connect(shard::Broker* broker);
+  absl::Status Start();
+  // Hands the sessions over, as long as the configuration allows or until another signal comes.
+  void Drain(const sigset_t& signals);
+  // After the broker.
+  void Stop();
+
+ private:
+  absl::Status JoinEtcd(const sigset_t& signals, shard::BrokerOptions* options);
+  absl::Status CheckData(const cluster::Membership& membership);
+  void JoinFixed(shard::BrokerOptions* options);
+  cluster::CoordinatorEvents Events();
+  void ToAllShards(const shard::PeerEvent& event);
+  void ToOwner(shard::PeerEvent::Kind kind, const shard::RowChange& change);
+
+  const config::Config& config_;
+  Logger* const log_;
+  cluster::PeerNetOptions net_options_;
+  std::unique_ptr<cluster::Coordinator> coordinator_;  // null: a fixed list
+  std::unique_ptr<cluster::PeerNet> net_;
+  shard::Broker* broker_ = nullptr;
+  std::atomic<bool> replaced_{false};
+};
+
+}  // namespace skein
