@@ -28,7 +28,7 @@ say() { printf '\n==> %s\n' "$*"; }
 # Counts what a step left in its result file; a step without one counts by its exit code.
 #   step NAME RESULT-FILE|- COMMAND...
 step() {
-  local name=$1 result=$2 code=0 numbers
+  local name=$1 result=$2 code=0 numbers test
   shift 2
   say "$name"
   local start=$SECONDS
@@ -44,7 +44,11 @@ step() {
   fi
   passed=$((passed + ${numbers% *}))
   failed=$((failed + ${numbers#* }))
-  [[ ${numbers#* } -eq 0 ]] || failures+=("$name")
+  if [[ ${numbers#* } -ne 0 ]]; then
+    failures+=("$name")
+    # Named again at the end: what is above it may be cut off where the output is kept.
+    [[ $result == - ]] || while read -r test; do failures+=("  $test"); done < <("$python" "$root/tests/count_results.py" --failed "$result")
+  fi
   echo "--- $name: ${numbers% *} passed, ${numbers#* } failed, $((SECONDS - start)) s"
 }
 
