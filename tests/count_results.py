@@ -3,7 +3,8 @@
     python3 tests/count_results.py FILE...
     python3 tests/count_results.py --failed FILE...
 
-Prints "PASSED FAILED"; with --failed, the names of those that did not pass, one a line. A file that is missing, unreadable or without a single test counts as one failure, and so does a
+Prints "PASSED FAILED"; with --failed, the names of those that did not pass, one a line.
+A file that is missing, unreadable or without a single test counts as one failure, and so does a
 skipped test: nothing that was not run counts as passed.
 """
 

@@ -47,7 +47,9 @@ step() {
   if [[ ${numbers#* } -ne 0 ]]; then
     failures+=("$name")
     # Named again at the end: what is above it may be cut off where the output is kept.
-    [[ $result == - ]] || while read -r test; do failures+=("  $test"); done < <("$python" "$root/tests/count_results.py" --failed "$result")
+    [[ $result == - ]] || while read -r test; do
+      failures+=("  $test")
+    done < <("$python" "$root/tests/count_results.py" --failed "$result")
   fi
   echo "--- $name: ${numbers% *} passed, ${numbers#* } failed, $((SECONDS - start)) s"
 }

@@ -168,7 +168,7 @@ def test_etcd_with_certificates_and_a_password(tmp_path):
             "cluster.etcd_ca_file": certificates.ca, "cluster.etcd_cert_file": client_cert, "cluster.etcd_key_file": client_key,
             "cluster.etcd_user": "mq", "cluster.etcd_password_file": tmp_path / "password"},
             arguments=["--node-id", "a", "--cluster-listen", f"127.0.0.1:{free_port()}", "--etcd", etcd.url])
-        assert "coordinator.lease held=1" in node.log(), "it has formed the cluster with that user"
+        wait_until(lambda: "coordinator.lease held=1" in node.log(), DEADLINE, "it has formed the cluster with that user")
         node.stop()
     finally:
         etcd.stop()
