@@ -9,6 +9,7 @@
 #         build  compiler, CMake, libraries' headers
 #         demo   mosquitto_sub and mosquitto_pub for a first try
 #         test   what tests/run.sh needs on top of build
+#         etcd   what a cluster that grows and shrinks keeps its members in
 #         bench  the broker that benchmarks compare with
 #
 # No service is started by an installation from here.
@@ -31,9 +32,10 @@ packages_of() {
       command -v node >/dev/null || echo nodejs
       command -v npm >/dev/null || echo npm
       ;;
+    etcd) echo etcd-server etcd-client ;;
     bench) echo mosquitto ;;
     *)
-      echo "deps.sh: unknown group '$1' (run, build, demo, test, bench)" >&2
+      echo "deps.sh: unknown group '$1' (run, build, demo, test, etcd, bench)" >&2
       return 2
       ;;
   esac

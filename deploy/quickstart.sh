@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # From a bare Debian 12 machine to a running broker in one command.
 #
-# Usage: deploy/quickstart.sh [--port N | --listen URL] [--nodes N] [--build-only] [-- skeinmqd flags...]
+# Usage: deploy/quickstart.sh [--port N | --listen URL] [--nodes N [--etcd]] [--build-only] [-- skeinmqd flags...]
 #
 #   --port N       serve on tcp://127.0.0.1:N (default 1883)
 #   --listen URL   serve here instead, for example 'tcp://0.0.0.0:1883?allow_anonymous=true'
 #   --nodes N      a cluster of N nodes (1..9) on this machine: clients on --port and the N-1 ports after it
+#   --etcd         the nodes find each other by an etcd that is started beside them, so that more can join and leave
 #   --build-only   install and build, do not run
 #   --help         this text
 #
@@ -17,6 +18,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 listen=
 first_port=1883
 nodes=1
+etcd=false
 build_only=false
 
 say() { printf '\n==> %s\n' "$*"; }
@@ -50,6 +52,7 @@ while [[ $# -gt 0 ]]; do
       [[ $value =~ ^[1-9]$ ]] || fail "--nodes: got '$value'; allowed: integer 1..9"
       nodes=$value
       ;;
+    --etcd) etcd=true ;;
     --build-only) build_only=true ;;
     --help | -h)
       sed -n '2,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
@@ -60,12 +63,16 @@ while [[ $# -gt 0 ]]; do
   esac
 done
 
-[[ $nodes == 1 || -z $listen ]] || fail "--nodes: nodes listen on ports of their own, give --port instead of --listen"
+cluster=$etcd
+((nodes == 1)) || cluster=true
+! $cluster || [[ -z $listen ]] || fail "--nodes: nodes listen on ports of their own, give --port instead of --listen"
 ((first_port + nodes - 1 <= 65535)) || fail "--port: $nodes nodes need the ports from $first_port on"
 listen=${listen:-tcp://127.0.0.1:$first_port}
 
 say "Packages"
-"$root/deploy/deps.sh" install build demo
+groups=(build demo)
+! $etcd || groups+=(etcd)
+"$root/deploy/deps.sh" install "${groups[@]}"
 echo "All packages are installed."
 
 # Beside the sources, or in the user's cache when somebody else owns them.
@@ -86,30 +93,49 @@ if $build_only; then exit 0; fi
 data=${XDG_STATE_HOME:-$HOME/.local/state}/skeinmq
 mkdir -p "$data"
 
-# A cluster: one process a node. Nodes speak to each other on ports that are 10000 above (or below) the clients'.
-if ((nodes > 1)); then
-  offset=10000
-  ((first_port + nodes - 1 + offset <= 65535)) || offset=-10000
-  peers=
-  for ((node = 0; node < nodes; node++)); do
-    peers+=${peers:+,}node-$node=127.0.0.1:$((first_port + node + offset))
-  done
-  pids=()
+# A cluster: one process a node. Nodes speak to each other on ports that are 10000 above (or below) the clients'; etcd has
+# the two ports after those.
+pids=()
+run_cluster() {
+  local offset=10000 node peers="" how data=$data/cluster
+  ((first_port + nodes + 1 + offset <= 65535)) || offset=-10000
+  local ports=$((first_port + offset))
   # shellcheck disable=SC2317
   stop_nodes() {
     trap - INT TERM EXIT
-    kill "${pids[@]}" 2>/dev/null || true
+    # etcd last: nodes that stop hand over to those that are left.
+    local pid
+    kill ${pids[@]+"${pids[@]:0:nodes}"} 2>/dev/null || true
+    for pid in ${pids[@]+"${pids[@]:0:nodes}"}; do wait "$pid" 2>/dev/null || true; done
+    kill ${pids[@]+"${pids[@]:nodes}"} 2>/dev/null || true
     wait || true
   }
   trap stop_nodes EXIT
   trap 'stop_nodes; exit 0' INT TERM
+  if $etcd; then
+    data=$data-etcd
+    how=(--etcd "http://127.0.0.1:$((ports + nodes))")
+  else
+    for ((node = 0; node < nodes; node++)); do
+      peers+=${peers:+,}node-$node=127.0.0.1:$((ports + node))
+    done
+    how=(--peers "$peers")
+  fi
+  mkdir -p "$data"
   for ((node = 0; node < nodes; node++)); do
-    mkdir -p "$data/cluster/node-$node"
-    "$skeinmqd" --node-id "node-$node" --data-dir "$data/cluster/node-$node" --listen "tcp://127.0.0.1:$((first_port + node))" \
-      --cluster-listen "127.0.0.1:$((first_port + node + offset))" --peers "$peers" "$@" 2> >(sed -u "s/^/node-$node  /" >&2) &
+    mkdir -p "$data/node-$node"
+    "$skeinmqd" --node-id "node-$node" --data-dir "$data/node-$node" --listen "tcp://127.0.0.1:$((first_port + node))" \
+      --cluster-listen "127.0.0.1:$((ports + node))" "${how[@]}" "$@" 2> >(sed -u "s/^/node-$node  /" >&2) &
     pids+=($!)
   done
-  say "Starting $nodes nodes, data in $data/cluster"
+  if $etcd; then
+    local client=http://127.0.0.1:$((ports + nodes)) peer=http://127.0.0.1:$((ports + nodes + 1))
+    # In a session of its own: Ctrl-C is for the nodes.
+    setsid etcd --name quickstart --data-dir "$data/etcd" --log-level error --listen-client-urls "$client" \
+      --advertise-client-urls "$client" --listen-peer-urls "$peer" --initial-advertise-peer-urls "$peer" --initial-cluster "quickstart=$peer" &
+    pids+=($!)
+  fi
+  say "Starting $nodes nodes, data in $data"
   cat <<TEXT
 
 Try it in two other terminals, on different nodes:
@@ -117,12 +143,19 @@ Try it in two other terminals, on different nodes:
     mosquitto_sub -p $first_port -t dw/demo
     mosquitto_pub -p $((first_port + nodes - 1)) -t dw/demo -m hello
 
-Ctrl-C stops them.
+TEXT
+  ! $etcd || cat <<TEXT
+One more node, that takes its share of the sessions, and gives it back when it is stopped:
+
+    $skeinmqd --node-id node-$nodes --data-dir $data/node-$nodes --listen tcp://127.0.0.1:$((first_port + nodes)) \\
+      --cluster-listen 127.0.0.1:$((ports + nodes + 2)) ${how[*]}
 
 TEXT
+  printf 'Ctrl-C stops them.\n\n'
   wait -n || true # one that ends by itself takes the others with it
   exit 1
-fi
+}
+if $cluster; then run_cluster "$@"; fi
 
 # The address of the URL, for the example below.
 address=${listen#*://}
