@@ -86,6 +86,10 @@ struct Limits {
   // shard reads no more from its clients until some are durable.
   uint32_t max_waiting_records = 100'000;
 
+  // Bytes of messages a node keeps for durable sessions on nodes that cannot be reached. Beyond:
+  // their publishers are refused (0x97).
+  uint64_t max_outbox_bytes = uint64_t{4} << 30;
+
   // --- retained messages
   // ----------------------------------------------------------------------------------- Retained
   // messages a node. Beyond: the message is delivered but not retained: 0x97 for QoS 1/2.

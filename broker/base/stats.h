@@ -53,13 +53,15 @@ enum class DropReason : uint8_t {
   kPeerDown,         // for a durable session on a node that is away: the publisher is told
   kDiskFull,         // a durable session, and the disk is nearly full: the publisher is told
   kNotAuthorized,    // the access rules do not let the subscriber have it
+  kOutboxFull,       // for a durable session on a node that is away, and max_outbox_bytes is
+                     // reached: the publisher is told
 };
-inline constexpr size_t kDropReasons = 11;
+inline constexpr size_t kDropReasons = 12;
 
 inline constexpr std::array<std::string_view, kDropReasons> kDropReasonNames = {
-    "output_full", "queue_full",       "queue_bytes",   "total_queue_bytes",
-    "expired",     "packet_too_large", "retained_full", "session_ended",
-    "peer_down",   "disk_full",        "not_authorized"};
+    "output_full", "queue_full",       "queue_bytes",    "total_queue_bytes",
+    "expired",     "packet_too_large", "retained_full",  "session_ended",
+    "peer_down",   "disk_full",        "not_authorized", "outbox_full"};
 
 inline constexpr std::array<std::string_view, 16> kPacketTypeLabels = {
     "reserved", "connect",  "connack",    "publish", "puback",      "pubrec",
@@ -96,6 +98,10 @@ struct alignas(64) ShardStats {
 
   Gauge sessions;
   Gauge subscriptions;
+  Gauge outbox_messages;  // for durable sessions on nodes that are away
+  Gauge outbox_bytes;
+  Counter outbox_stored;
+  Counter outbox_sent;  // and taken by the owner, or expired
   Counter takeovers;
   Counter wills_sent;
   Counter auth_refused;
@@ -145,6 +151,10 @@ void ShardStats::Visit(V&& visit) const {
   VisitEach(visit, "messages_dropped", "reason", messages_dropped, kDropReasonNames);
   visit(Stat{"sessions", {}, {}, sessions.value(), true});
   visit(Stat{"subscriptions", {}, {}, subscriptions.value(), true});
+  visit(Stat{"outbox_messages", {}, {}, outbox_messages.value(), true});
+  visit(Stat{"outbox_bytes", {}, {}, outbox_bytes.value(), true});
+  one("outbox_stored", outbox_stored);
+  one("outbox_sent", outbox_sent);
   one("takeovers", takeovers);
   one("wills_sent", wills_sent);
   one("auth_refused", auth_refused);

@@ -109,9 +109,12 @@ struct DroppedOldest {
   uint64_t messages = 0;
   uint64_t cost = 0;
 };
-// QoS 2 PUBLISH taken from the client, not yet released; and released by PUBREL.
+// QoS 2 PUBLISH taken from the client, not yet released; and released by PUBREL. once: names the
+// message to other nodes, however often it is sent; 0: it went to none.
 struct InboundTaken {
   PacketId packet_id = 0;
+  uint64_t once = 0;
+  bool operator==(const InboundTaken&) const = default;
 };
 struct InboundReleased {
   PacketId packet_id = 0;
@@ -140,7 +143,7 @@ struct SessionImage {
   std::optional<WillRecord> will;
   TimeMs will_due = kNever;
   std::vector<std::pair<std::string, routing::SubscriptionOptions>> subscriptions;
-  std::vector<PacketId> inbound;
+  std::vector<InboundTaken> inbound;
   // The queue, sent and waiting: from which sequence on, the highest so far, how many, what they
   // cost. last_sent: no waiting message has a lower sequence; 0 = none was sent.
   uint64_t first_sequence = 1;

@@ -29,6 +29,7 @@ bool ClusterView::OnMail(PlaceId from, Mail* mail) {
     OnReady(from);
   } else if (auto* row = std::get_if<RowChange>(mail)) {
     OnRow(*row);
+    if (row->claim) OnClaim(from, *row);
   } else if (auto* freeze = std::get_if<Freeze>(mail)) {
     OnFreeze(from, *freeze);
   } else {
@@ -43,6 +44,7 @@ void ClusterView::OnRouteChange(PlaceId from, const RouteChange& change) {
 }
 
 void ClusterView::OnDurableRoute(PlaceId from, const DurableRoute& change) {
+  if (change.hearsay) return OnHearsay(change);
   if (change.partition < state_.table.size() &&
       state_.table[change.partition].node == NodeOf(from)) {
     state_.durable_routes.Set(change.filter, change.partition,
@@ -51,12 +53,28 @@ void ClusterView::OnDurableRoute(PlaceId from, const DurableRoute& change) {
   Answer(from, change.sequence);
 }
 
+// Only of use while its owner has not told us itself.
+void ClusterView::OnHearsay(const DurableRoute& change) {
+  if (change.partition >= state_.table.size() || state_.filters_known[change.partition]) return;
+  constexpr uint32_t kToldByNobody = 1;  // its owner's word replaces it, see OnReady()
+  if (change.filter.empty()) {
+    state_.filters_known[change.partition] = true;
+    LookForOwners();
+  } else {
+    state_.durable_routes.Set(change.filter, change.partition, kToldByNobody);
+  }
+}
+
 void ClusterView::OnReset(PlaceId from, const RouteReset& reset) {
   state_.routes.WithdrawAll(from);
   Answer(from, reset.sequence);
 }
 
 void ClusterView::Answer(PlaceId from, uint64_t sequence) {
+  // What is told at the start counts when all of it is there.
+  Place& place = state_.places[from];
+  place.routes_told = sequence;
+  if (!place.routes_known) return;
   // One answer a batch is enough: a later one covers the earlier.
   auto& box = state_.out.mail[from];
   if (!box.empty()) {
@@ -76,17 +94,19 @@ void ClusterView::OnReady(PlaceId from) {
   if (shards > 0) {
     const auto shard = static_cast<ShardId>(from - state_.PlaceOf(node, 0));
     state_.durable_routes.ForEach([&](std::string_view filter, uint32_t partition, uint32_t told) {
-      if (told != life && state_.table[partition].node == node && partition % shards == shard)
+      if (told != life && state_.table[partition].node == node && partition % shards == shard &&
+          state_.claims[partition] == life)
         gone.emplace_back(filter, partition);
     });
   }
   for (const auto& [filter, partition] : gone)
     state_.durable_routes.Set(filter, partition, 0);
   state_.places[from].routes_known = true;
+  Answer(from, state_.places[from].routes_told);
   LookForOwners();
   Thaw([&](session::PartitionId partition, const FrozenPartition& frozen) {
     return frozen.by != node && state_.table[partition].node == node &&
-           state_.OwnerPlace(partition) == from;
+           state_.OwnerPlace(partition) == from && state_.claims[partition] == life;
   });
 }
 
@@ -119,7 +139,8 @@ void ClusterView::Tell(PlaceId place) {
   box.emplace_back(RouteReset{state_.route_sequence});
   for (session::PartitionId partition = state_.options.id; partition < state_.table.size();
        partition += state_.options.count) {
-    if (state_.IsMine(partition)) box.emplace_back(RowChange{partition, state_.table[partition]});
+    if (state_.IsMine(partition))
+      box.emplace_back(RowChange{partition, state_.table[partition], true});
   }
   state_.routes.ForEachOf(state_.options.id, [&](std::string_view filter, uint32_t weight) {
     box.emplace_back(RouteChange{state_.route_sequence, weight, std::string(filter)});
@@ -128,11 +149,32 @@ void ClusterView::Tell(PlaceId place) {
     const auto [partition, filter] = ParseDurableKey(key);
     box.emplace_back(DurableRoute{state_.route_sequence, partition, true, std::string(filter)});
   }
+  TellHearsay(&box);
   for (const auto& [partition, frozen] : state_.frozen) {
     if (frozen.by == state_.options.node && partition % state_.options.count == state_.options.id)
       box.emplace_back(Freeze{partition, false, 0});
   }
   box.emplace_back(RouteReady{});
+}
+
+// Of partitions whose owner is away: a node that starts meanwhile has nobody else to ask. Each of
+// our shards speaks for its part of them.
+void ClusterView::TellHearsay(std::vector<Mail>* box) {
+  if (!state_.owners_missing) return;
+  const auto told = [this](session::PartitionId partition) {
+    return partition % state_.options.count == state_.options.id &&
+           state_.filters_known[partition] && !state_.OwnerKnown(partition);
+  };
+  state_.durable_routes.ForEach([&](std::string_view filter, uint32_t partition, uint32_t) {
+    if (told(partition))
+      box->emplace_back(
+          DurableRoute{state_.route_sequence, partition, true, std::string(filter), true});
+  });
+  for (session::PartitionId partition = state_.options.id; partition < state_.table.size();
+       partition += state_.options.count) {
+    if (told(partition))
+      box->emplace_back(DurableRoute{state_.route_sequence, partition, true, {}, true});
+  }
 }
 
 void ClusterView::OnPeerDown(NodeNumber peer) {
@@ -148,10 +190,12 @@ void ClusterView::OnPeerDown(NodeNumber peer) {
   }
   LookForOwners();
   mover_.OnPeerDown(peer);
-  // Whoever owns them now, if anybody can be reached, is not on the way to tell.
+  // Whoever owns them now, if anybody can be reached, is not on the way to tell. If it is this
+  // node, its shard thaws when it has taken them over.
   Thaw([&](session::PartitionId partition, const FrozenPartition& frozen) {
     const NodeNumber owner = state_.table[partition].node;
-    return owner == peer || (frozen.by == peer && !(state_.PeerUp(owner)));
+    if (owner == state_.options.node) return false;
+    return owner == peer || (frozen.by == peer && !state_.PeerUp(owner));
   });
 }
 
@@ -166,10 +210,28 @@ void ClusterView::OnRow(const RowChange& change) {
   if (change.row.epoch <= row.epoch) return;
   const bool mine_before = row.node == state_.options.node;
   row = change.row;
+  state_.row_versions[change.partition] = ++state_.table_version;
+  state_.claims[change.partition] = 0;
   LookForOwners();
   if (change.partition % state_.options.count == state_.options.id)
     mover_.OnOwner(change.partition, mine_before);
   lifecycle_.CloseStrays();
+}
+
+void ClusterView::OnClaim(PlaceId from, const RowChange& change) {
+  if (change.partition >= state_.table.size() || state_.table[change.partition] != change.row ||
+      !state_.IsOwnerPlace(change.partition, from))
+    return;
+  state_.claims[change.partition] = state_.places[from].life + 1;
+  if (state_.places[from].routes_known) LookForOwners();
+}
+
+void ClusterView::SetLease(bool held) {
+  // Who was not counted among the members may have missed what others subscribed to.
+  if (held && !state_.lease_held)
+    std::fill(state_.filters_known.begin(), state_.filters_known.end(), false);
+  state_.lease_held = held;
+  LookForOwners();
 }
 
 void ClusterView::SetMembers(std::vector<NodeNumber> members, bool await_all) {
@@ -198,8 +260,11 @@ void ClusterView::OnFreeze(PlaceId from, const Freeze& freeze) {
   const auto found = state_.frozen.find(freeze.partition);
   const NodeNumber node = NodeOf(from);
   if (!freeze.thaw) {
-    state_.frozen[freeze.partition] = {node, state_.now};
-    state_.out.mail[from].emplace_back(Frozen{freeze.partition, freeze.move});
+    // Who has lost it meanwhile, and not heard so, would keep it frozen for ever.
+    if (state_.table[freeze.partition].node == node)
+      state_.frozen[freeze.partition] = {node, state_.now};
+    unfrozen_.push_back({from, Frozen{freeze.partition, freeze.move}, dispatcher_.next_token()});
+    AnswerFrozen();
     return;
   }
   if (found == state_.frozen.end() || state_.table[freeze.partition].node != node) return;
@@ -222,7 +287,18 @@ void ClusterView::Thaw(Pick pick) {
   if (any) dispatcher_.OnThaw();
 }
 
+// What was published before has to be where it goes, also what waits in this node's own mail: else
+// it might come after the partition, to the same sessions for a second time.
+void ClusterView::AnswerFrozen() {
+  std::erase_if(unfrozen_, [this](const Unfrozen& each) {
+    if (!dispatcher_.AllAnswered(each.tokens)) return false;
+    if (state_.places[each.place].up) state_.out.mail[each.place].emplace_back(each.answer);
+    return true;
+  });
+}
+
 void ClusterView::Tick() {
+  AnswerFrozen();
   const bool late = std::any_of(
       state_.frozen.begin(), state_.frozen.end(),
       [this](const auto& entry) { return state_.now - entry.second.since > kLongestHoldMs; });
@@ -230,9 +306,16 @@ void ClusterView::Tick() {
 }
 
 void ClusterView::LookForOwners() {
-  state_.owners_missing = false;
-  for (session::PartitionId partition = 0; partition < state_.table.size(); ++partition)
-    state_.owners_missing |= !state_.OwnerKnown(partition);
+  state_.owners_missing = state_.filters_missing = false;
+  state_.filters_known.resize(state_.table.size());
+  for (session::PartitionId partition = 0; partition < state_.table.size(); ++partition) {
+    if (state_.OwnerKnown(partition)) {
+      state_.filters_known[partition] = true;
+    } else {
+      state_.owners_missing = true;
+      state_.filters_missing |= !state_.filters_known[partition];
+    }
+  }
 }
 
 }  // namespace skein::shard

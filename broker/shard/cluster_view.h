@@ -36,7 +36,7 @@ class ClusterView {
   // Rows as the coordinator or another node has them; older ones are ignored.
   void OnRows(const std::vector<RowChange>& rows);
   void SetMembers(std::vector<NodeNumber> members, bool await_all);
-  void SetLease(bool held) { state_.lease_held = held; }
+  void SetLease(bool held);
 
   // Every member is there, all of its routes are known, and every partition has an owner.
   bool Joined() const;
@@ -44,9 +44,15 @@ class ClusterView {
   // Once a tick: publishes that have waited too long for a partition are refused.
   void Tick();
 
+  bool answers_wait() const { return !unfrozen_.empty(); }
+
  private:
   void OnRouteChange(PlaceId from, const RouteChange& change);
   void OnDurableRoute(PlaceId from, const DurableRoute& change);
+  void OnHearsay(const DurableRoute& change);
+  // The owner says that it has the partition.
+  void OnClaim(PlaceId from, const RowChange& change);
+  void AnswerFrozen();
   void OnReset(PlaceId from, const RouteReset& reset);
   // All routes of this life of the place are known: those that were not told again are gone.
   void OnReady(PlaceId from);
@@ -54,6 +60,7 @@ class ClusterView {
   void OnFreeze(PlaceId from, const Freeze& freeze);
   void Answer(PlaceId from, uint64_t sequence);
   void Tell(PlaceId place);
+  void TellHearsay(std::vector<Mail>* box);
   NodeNumber NodeOf(PlaceId place) const;
   // Partitions that the predicate picks go on.
   template <class Pick>
@@ -65,6 +72,13 @@ class ClusterView {
   Dispatcher& dispatcher_;
   Lifecycle& lifecycle_;
   Mover& mover_;
+  // Who waits for Frozen, until all publishes whose token is less have been answered.
+  struct Unfrozen {
+    PlaceId place;
+    Frozen answer;
+    uint64_t tokens;
+  };
+  std::vector<Unfrozen> unfrozen_;
 };
 
 }  // namespace skein::shard

@@ -14,13 +14,14 @@ Core::Core(const ShardOptions& options, const Ports& ports, TimeMs now)
       sender_(&state_),
       stored_(&state_),
       feed_(&state_),
-      dispatcher_(&state_, &access_, &sender_, &stored_, &feed_),
+      once_book_(&state_),
+      dispatcher_(&state_, &access_, &sender_, &stored_, &feed_, &once_book_),
       promises_(&state_, &sender_, &dispatcher_),
       lifecycle_(&state_, &access_, &sender_, &dispatcher_, &promises_, &stored_),
       replay_(&state_, &sender_, &dispatcher_),
       connect_handler_(&state_, &access_, &sender_, &lifecycle_),
       packet_handler_(&state_, &access_, &sender_, &dispatcher_, &promises_, &lifecycle_, &replay_),
-      mover_(&state_, &dispatcher_, &lifecycle_),
+      mover_(&state_, &dispatcher_, &lifecycle_, &once_book_),
       view_(&state_, &feed_, &dispatcher_, &lifecycle_, &mover_) {
   view_.Begin();
 }
@@ -38,12 +39,17 @@ Core::~Core() {
 
 void Core::Recover() {
   state_.ports.store->Recover([this](const session::SessionImage& image) {
-    if (state_.IsMine(image.key.partition)) {
-      lifecycle_.Restore(image);
+    if (OnceBook::IsBook(image)) {
+      once_book_.Restore(image);
+    } else if (Outbox::IsQueue(image)) {
+      dispatcher_.outbox().Restore(image);
+    } else if (state_.IsMine(image.key.partition)) {
+      lifecycle_.Restore(image, session::Inbound::kRecovered);
     } else {
       mover_.Park(image);
     }
   });
+  once_book_.Load();
 }
 
 Connection& Core::Accept(int fd, uint16_t listener, TimeMs accepted_at,
@@ -246,6 +252,7 @@ void Core::Release(Connection& connection) {
 }
 
 void Core::OnMail(ShardId from, Mail&& mail) {
+  if (from >= state_.places.size() || !state_.places[from].up) return;  // of a link that is gone
   if (auto* forwarded = std::get_if<ForwardedPublish>(&mail))
     return dispatcher_.OnForwarded(from, std::move(*forwarded));
   if (auto* finished = std::get_if<PublishDone>(&mail)) {
@@ -271,7 +278,8 @@ void Core::Tick() {
   more_work_ |= replay_.Run();
   more_work_ |= feed_.Run();
   if (!mover_.idle()) more_work_ |= mover_.Run();
-  if (!state_.frozen.empty()) view_.Tick();
+  if (!dispatcher_.outbox().empty()) more_work_ |= dispatcher_.RunOutbox();
+  if (!state_.frozen.empty() || view_.answers_wait()) view_.Tick();
   more_work_ |= access_.Recheck();
   CloseBanned();
   ResumePaused();
@@ -295,6 +303,11 @@ void Core::OnStore() {
   for (session::QueuePage& page : pages_) {
     if ((page.token & Mover::kPageBit) != 0) {
       mover_.OnPage(&page);
+    } else if ((page.token & Outbox::kPageBit) != 0) {
+      dispatcher_.outbox().OnPage(&page);
+      more_work_ = true;
+    } else if ((page.token & OnceBook::kPageBit) != 0) {
+      once_book_.OnPage(&page);
     } else {
       dispatcher_.OnPage(&page);
     }

@@ -134,6 +134,7 @@ class Core {
   Sender sender_;
   StoredQueues stored_;
   RetainedFeed feed_;
+  OnceBook once_book_;
   Dispatcher dispatcher_;
   Promises promises_;
   Lifecycle lifecycle_;

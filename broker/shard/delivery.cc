@@ -25,6 +25,7 @@ void Dispatcher::Offer(Session& session, const mqtt::MessagePtr& message, Qos su
     if (gate != nullptr) gate->refused = true;
     return Drop(DropReason::kPeerDown);
   }
+  if (special_ != nullptr && !Admits(session, gate)) return;
   const Qos qos = std::min(message->qos(), subscription_qos);
   Connection* connection = ServingConnection(session);
   if (qos == Qos::kAtMostOnce) {
@@ -205,6 +206,11 @@ void Dispatcher::OnPublishDone(uint64_t token, bool refused) {
   if (found == pending_.end()) return;
   Pending& pending = found->second;
   pending.refused |= refused;
+  if (pending.ticket.queue != 0) {
+    const Outbox::Ticket ticket = pending.ticket;
+    pending_.erase(found);
+    return outbox_.OnAnswer(ticket, refused);
+  }
   if (pending.chain.token != 0) {
     if (--pending.remaining > 0) return;
     const Pending done = pending;
@@ -219,7 +225,36 @@ void Dispatcher::OnPublishDone(uint64_t token, bool refused) {
       state_.waiting.push_back(connection->slot);
     }
   }
-  if (--pending.remaining == 0) pending_.erase(found);
+  if (--pending.remaining > 0) return;
+  const Pending done = pending;
+  pending_.erase(found);
+  session::Session* const publisher =
+      done.packet_id == 0 ? nullptr : state_.sessions.Find(done.publisher);
+  if (publisher == nullptr) return;
+  if (!done.refused) {
+    publisher->inbound().Arrived(done.packet_id);
+  } else {
+    publisher->inbound().Unsettle(done.packet_id, done.once);
+  }
+}
+
+void Dispatcher::Settle(uint64_t token, SessionRef publisher, PacketId packet_id, bool refused) {
+  Pending& pending = pending_[token];
+  pending.publisher = publisher;
+  pending.packet_id = packet_id;
+  pending.refused |= refused;
+}
+
+std::optional<Gate> Dispatcher::WaitFor(uint64_t token, const Connection& connection) const {
+  const auto found = pending_.find(token);
+  Gate gate;
+  if (found == pending_.end()) return gate;
+  const Pending& pending = found->second;
+  if (pending.slot == connection.slot && pending.generation == connection.generation)
+    return std::nullopt;
+  gate.destinations = pending.remaining;
+  gate.refused = pending.refused;
+  return gate;
 }
 
 }  // namespace skein::shard

@@ -1,6 +1,9 @@
 // Matching and fan-out.
 #include "broker/shard/dispatcher.h"
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include <algorithm>
 #include <optional>
 #include <utility>
@@ -44,15 +47,16 @@ std::optional<routing::Destination> PickOther(const routing::RouteTable::SharedR
 }  // namespace
 
 Dispatcher::Outcome Dispatcher::Publish(const mqtt::MessagePtr& message, Gate* gate,
-                                        uint64_t* token, bool atomic) {
+                                        uint64_t* token, bool atomic, const Once& once) {
   Outcome outcome;
   atomic_ = atomic;
+  once_ = once;
   if (message->retain()) outcome.retained_full = !Retain(message, gate);
   const uint64_t answers = gate != nullptr ? next_token_ : 0;
   uint32_t destinations = 0;
   if (!state_.frozen.empty() && IsFrozen(message->topic())) {
-    held_.push_back({message, answers});
-    outcome.matched = true;
+    held_.push_back({message, answers, once});
+    outcome.matched = outcome.held = true;
     if (gate != nullptr) destinations = 1;
   } else {
     Route(message, gate, answers, &destinations, &outcome.matched);
@@ -60,7 +64,10 @@ Dispatcher::Outcome Dispatcher::Publish(const mqtt::MessagePtr& message, Gate* g
   if (gate != nullptr && destinations > 0) {
     gate->destinations = destinations;
     *token = next_token_++;
-    pending_[*token].remaining = destinations;
+    Pending& pending = pending_[*token];
+    pending.remaining = destinations;
+    if (state_.clustered()) pending.message = message;
+    pending.once = once.id;
   }
   return outcome;
 }
@@ -72,15 +79,25 @@ void Dispatcher::Route(const mqtt::MessagePtr& message, Gate* gate, uint64_t tok
     *matched = DeliverHere(message, nullptr, gate, state_.options.id, token, &sliced);
   } else {
     std::vector<std::string> groups_here;
+    LookAside(*message);
     Forward(message, token, &groups_here, destinations, matched);
     *matched |= DeliverHere(message, &groups_here, gate, state_.options.id, token, &sliced);
-    if (gate != nullptr && !MayPromise(message->topic())) {
-      gate->refused = true;
-      Drop(DropReason::kPeerDown);
-    }
-    if (!groups_here.empty()) *destinations += PassOn(message, token, groups_here, {});
+    if (message->qos() > Qos::kAtMostOnce) KeepAside(message, gate, matched);
+    if (!groups_here.empty()) *destinations += PassOn(message, token, groups_here, {}, gate);
   }
   if (sliced) ++*destinations;
+}
+
+void Dispatcher::PublishWill(const mqtt::MessagePtr& message, std::string_view name, bool atomic) {
+  Gate gate;
+  uint64_t token = 0;
+  const bool waits = message->qos() > Qos::kAtMostOnce;
+  Once once;
+  if (message->qos() == Qos::kExactlyOnce && state_.clustered()) {
+    once.id = XXH3_64bits(name.data(), name.size()) | 1;
+    once.repeated = true;
+  }
+  Publish(message, waits ? &gate : nullptr, &token, atomic, once);
 }
 
 bool Dispatcher::Retain(const mqtt::MessagePtr& message, Gate* gate) {
@@ -111,6 +128,9 @@ const session::CommitGroupPtr& Dispatcher::AddPart() {
 
 void Dispatcher::EndPublish() {
   atomic_ = false;
+  once_ = Once();
+  for (auto each = later_.rbegin(); each != later_.rend() && each->lsn == 0; ++each)
+    each->lsn = state_.last_lsn;
   if (state_.commit_group == nullptr) return;
   state_.ports.store->Close(state_.commit_group);
   state_.commit_group.reset();
@@ -130,6 +150,7 @@ void Dispatcher::Forward(const mqtt::MessagePtr& message, uint64_t token,
   state_.routes.Match(message->topic(), &route_matches_);
   shares_.clear();
   for (const routing::Destination destination : route_matches_.destinations) {
+    if (once_.elsewhere && destination < state_.options.count) continue;
     if (destination != self) shares_.push_back({static_cast<ShardId>(destination), true, {}});
   }
   for (routing::RouteTable::SharedRoute* route : route_matches_.shared) {
@@ -149,6 +170,9 @@ void Dispatcher::Forward(const mqtt::MessagePtr& message, uint64_t token,
     mail.message = message;
     mail.token = token;
     mail.plain = share.plain;
+    mail.scope.except = aside_;
+    mail.once = once_.id;
+    mail.repeated = once_.repeated;
     if (!share.groups.empty())
       mail.groups = std::make_unique<std::vector<std::string>>(std::move(share.groups));
     Send(share.shard, std::move(mail));
@@ -162,7 +186,13 @@ bool Dispatcher::DeliverHere(const mqtt::MessagePtr& message, std::vector<std::s
   matches_.Clear();
   state_.subscriptions.Match(message->topic(), &matches_);
   const bool shared = DeliverToGroups(message, groups, gate);
-  return DeliverPlain(message, gate, origin, token, sliced) || shared;
+  if (once_.elsewhere) return true;
+  Special special{once_.id, once_.repeated, {DeliveryScope::kAll, aside_}};
+  special_ = special.id != 0 || !aside_.empty() ? &special : nullptr;
+  const bool plain = DeliverPlain(message, gate, origin, token, sliced);
+  special_ = nullptr;
+  if (!*sliced) RememberGiven(special);
+  return plain || shared;
 }
 
 bool Dispatcher::DeliverPlain(const mqtt::MessagePtr& message, Gate* gate, ShardId origin,
@@ -315,7 +345,9 @@ void Dispatcher::StartJob(const mqtt::MessagePtr& message, size_t expected, Shar
     last_topic_ = std::string(message->topic());
     last_publisher_ = message->publisher();
   }
-  jobs_.push_back({message, last_list_, 0, origin, token, AddPart(), false});
+  if (special_ != nullptr && special_->id != 0) atomic_ = true;
+  jobs_.push_back({message, last_list_, 0, origin, token, AddPart(), false, {}});
+  if (special_ != nullptr) jobs_.back().special = std::make_unique<Special>(*special_);
   ++jobs_begun_;
   ++job_topics_[Key(message->topic())];
 }
@@ -328,11 +360,14 @@ bool Dispatcher::RunJobs() {
     const size_t end = std::min(job.list->targets.size(), job.next + left);
     Gate gate;
     state_.commit_group = job.commit_group;
+    special_ = job.special.get();
     left -= end - job.next;
     for (; job.next < end; ++job.next)
       DeliverTarget(job.message, *job.list, job.list->targets[job.next], &gate);
-    state_.commit_group.reset();
+    special_ = nullptr;
     job.refused |= gate.refused;
+    if (job.next == job.list->targets.size() && job.special != nullptr) RememberGiven(*job.special);
+    state_.commit_group.reset();
     if (job.next < job.list->targets.size()) break;
     if (job.commit_group != nullptr) state_.ports.store->Close(job.commit_group);
     if (job.token != 0) Answer(job.origin, job.token, state_.last_lsn, job.refused);
@@ -344,36 +379,21 @@ bool Dispatcher::RunJobs() {
   return !jobs_.empty();
 }
 
-void Dispatcher::OnForwarded(ShardId from, ForwardedPublish mail) {
-  Gate gate;
-  bool sliced = false;
-  Chain chain{from, mail.token};
-  state_.commit_group = mail.commit_group;
-  atomic_ = mail.commit_group != nullptr;
-  matches_.Clear();
-  state_.subscriptions.Match(mail.message->topic(), &matches_);
-  if (mail.groups != nullptr) {
-    DeliverToGroups(mail.message, mail.groups.get(), &gate);
-    if (!mail.groups->empty()) PassOnForwarded(&mail, &chain);
-  }
-  if (mail.plain) DeliverPlain(mail.message, &gate, chain.origin, chain.token, &sliced);
-  EndPublish();
-  if (mail.token != 0 && !sliced) Answer(chain.origin, chain.token, gate.lsn, gate.refused);
-}
-
-void Dispatcher::PassOnForwarded(ForwardedPublish* mail, Chain* chain) {
+void Dispatcher::PassOnForwarded(ForwardedPublish* mail, Chain* chain, Gate* gate) {
   const uint32_t sent = PassOn(mail->message, mail->token == 0 ? 0 : next_token_, *mail->groups,
-                               std::move(mail->tried));
+                               std::move(mail->tried), gate);
   if (sent == 0 || mail->token == 0) return;
   const uint64_t token = next_token_++;
   Pending& pending = pending_[token];
   pending.remaining = sent + 1;  // and our own part
+  pending.message = mail->message;
   pending.chain = *chain;
   *chain = {state_.options.id, token};
 }
 
 uint32_t Dispatcher::PassOn(const mqtt::MessagePtr& message, uint64_t token,
-                            const std::vector<std::string>& groups, std::vector<PlaceId> tried) {
+                            const std::vector<std::string>& groups, std::vector<PlaceId> tried,
+                            Gate* gate) {
   uint32_t sent = 0;
   tried.push_back(state_.options.id);
   route_matches_.Clear();
@@ -382,9 +402,12 @@ uint32_t Dispatcher::PassOn(const mqtt::MessagePtr& message, uint64_t token,
     const auto& routes = route_matches_.shared;
     const auto route =
         std::find_if(routes.begin(), routes.end(), [&](const auto* r) { return r->text == group; });
-    if (route == routes.end()) continue;  // no member is left anywhere
-    const std::optional<routing::Destination> next = PickOther(**route, tried);
-    if (!next) continue;
+    const std::optional<routing::Destination> next =
+        route == routes.end() ? std::nullopt : PickOther(**route, tried);
+    if (!next) {
+      KeepForGroup(group, message, gate);
+      continue;
+    }
     ForwardedPublish onward;
     onward.message = message;
     onward.token = token;
@@ -395,53 +418,6 @@ uint32_t Dispatcher::PassOn(const mqtt::MessagePtr& message, uint64_t token,
     ++sent;
   }
   return sent;
-}
-
-void Dispatcher::Send(PlaceId place, ForwardedPublish mail) {
-  if (place < state_.options.count) {
-    mail.commit_group = AddPart();
-  } else if (mail.token != 0) {
-    ++state_.places[place].awaited[mail.token];
-  }
-  state_.out.mail[place].emplace_back(std::move(mail));
-}
-
-void Dispatcher::OnPeerDone(PlaceId place, uint64_t token, bool refused) {
-  auto& awaited = state_.places[place].awaited;
-  const auto found = awaited.find(token);
-  if (found == awaited.end()) return;  // it was answered when the peer went away
-  if (--found->second == 0) awaited.erase(found);
-  OnPublishDone(token, refused);
-}
-
-void Dispatcher::OnPlaceDown(PlaceId place) {
-  for (const auto& [token, times] : std::exchange(state_.places[place].awaited, {})) {
-    for (uint32_t i = 0; i < times; ++i)
-      OnPublishDone(token, true);
-  }
-}
-
-void Dispatcher::Answer(ShardId origin, uint64_t token, session::Lsn lsn, bool refused) {
-  if (lsn > state_.ports.store->durable()) {
-    waiting_.push_back({lsn, origin, token, refused});
-  } else if (origin == state_.options.id) {
-    OnPublishDone(token, refused);
-  } else if (state_.places[origin].up) {
-    state_.out.mail[origin].emplace_back(PublishDone{token, refused});
-  }
-}
-
-void Dispatcher::OnDurable(session::Lsn durable) {
-  while (!waiting_.empty() && waiting_.front().lsn <= durable) {
-    const WaitingAnswer answer = waiting_.front();
-    waiting_.pop_front();
-    Answer(answer.origin, answer.token, 0, answer.refused);
-  }
-  while (!waiting_sends_.empty() && waiting_sends_.front().lsn <= durable) {
-    const WaitingSend send = waiting_sends_.front();
-    waiting_sends_.pop_front();
-    SendWaiting(send);
-  }
 }
 
 }  // namespace skein::shard

@@ -11,18 +11,29 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "broker/shard/access.h"
+#include "broker/shard/once_book.h"
+#include "broker/shard/outbox.h"
 #include "broker/shard/retained_feed.h"
 #include "broker/shard/sender.h"
 #include "broker/shard/state.h"
 #include "broker/shard/stored_queues.h"
 
 namespace skein::shard {
+
+// A QoS 2 message of a cluster, which may be sent more than once but is to arrive once.
+struct Once {
+  uint64_t id = 0;         // 0: it is none
+  bool repeated = false;   // it may have been sent before
+  bool elsewhere = false;  // what there is of it on this node is safe
+  bool later = false;      // to other nodes when it is durable that it was taken
+};
 
 class Dispatcher {
  public:
@@ -31,32 +42,59 @@ class Dispatcher {
   static constexpr size_t kMembersTried = 256;
 
   Dispatcher(ShardState* state, Access* access, Sender* sender, StoredQueues* stored,
-             RetainedFeed* feed)
-      : state_(*state), access_(*access), sender_(*sender), stored_(*stored), feed_(*feed) {}
+             RetainedFeed* feed, OnceBook* once_book)
+      : state_(*state),
+        access_(*access),
+        sender_(*sender),
+        stored_(*stored),
+        feed_(*feed),
+        once_book_(*once_book),
+        outbox_(state),
+        // An answer that was meant for the process before this one finds nothing.
+        next_token_(1 + (state->clustered() ? state->ports.random() & UINT32_MAX : 0)),
+        once_salt_(state->clustered() ? state->ports.random() : 0) {}
 
   struct Outcome {
     bool matched = false;        // somebody, here or elsewhere, wants it
     bool retained_full = false;  // it asked to be retained and there is no room
+    bool held = false;           // it waits for a partition: nobody has it yet
   };
 
   // Publishes on behalf of a client of this shard. gate: what an acknowledgement has to wait for;
   // null if nobody waits. gate->destinations > 0 on return: *token names the answers to come, see
   // Bind(). atomic: its records and those the caller appends until EndPublish() become durable
   // together on all shards.
-  Outcome Publish(const mqtt::MessagePtr& message, Gate* gate, uint64_t* token,
-                  bool atomic = false);
+  Outcome Publish(const mqtt::MessagePtr& message, Gate* gate, uint64_t* token, bool atomic = false,
+                  const Once& once = {});
   void EndPublish();
+  // The same for a will, which nobody waits for. name: the same if a crash makes us send it again,
+  // and no other will's.
+  void PublishWill(const mqtt::MessagePtr& message, std::string_view name, bool atomic);
+  // Names a QoS 2 message that is sent by nobody again but us.
+  uint64_t NewOnce() { return (once_salt_ += 0x9E3779B97F4A7C15) | 1; }
 
   // The reply that waits for the answers of `token`: Bind() says where it is once it is held.
   void Bind(uint64_t token, ConnectionSlot slot, uint32_t generation, uint64_t ordinal);
+
+  // When all answers are there the session is told whether its packet id stays taken.
+  void Settle(uint64_t token, SessionRef publisher, PacketId packet_id, bool refused);
+  // What a later reply that waits for the same has to wait for. Nothing if one of this connection
+  // does.
+  std::optional<Gate> WaitFor(uint64_t token, const Connection& connection) const;
 
   // A publish that another shard matched to this one.
   void OnForwarded(ShardId from, ForwardedPublish mail);
   void OnPublishDone(uint64_t token, bool refused);
   // The same from a shard of a peer.
   void OnPeerDone(PlaceId place, uint64_t token, bool refused);
-  // A peer is gone: what it has not answered is refused, for nobody knows whether it is safe.
+  // A peer is gone. Nobody knows whether what it has not answered is safe: it is kept in the outbox
+  // for the durable sessions there, and given to others of the shared groups.
   void OnPlaceDown(PlaceId place);
+
+  // What is kept for durable sessions that could not be reached. RunOutbox() sends what can go.
+  // True: more can go at once.
+  Outbox& outbox() { return outbox_; }
+  bool RunOutbox();
 
   // Some partition does not move any more: what waited for it goes on, in order.
   void OnThaw();
@@ -67,6 +105,10 @@ class Dispatcher {
     return !state_.frozen.empty() && session.will != nullptr &&
            IsFrozen(session.will->message->topic());
   }
+  // All publishes of this shard whose token is less have arrived or are refused, but for those that
+  // wait for a partition.
+  bool AllAnswered(uint64_t before) const;
+  uint64_t next_token() const { return next_token_; }
   // Fan-outs in slices, numbered through.
   uint64_t jobs_begun() const { return jobs_begun_; }
   uint64_t jobs_done() const { return jobs_begun_ - jobs_.size(); }
@@ -106,6 +148,15 @@ class Dispatcher {
     std::vector<Target> targets;
     std::vector<std::vector<uint32_t>> ids;
   };
+  // A message that not every session here may be given.
+  struct Special {
+    uint64_t id = 0;  // Once::id
+    bool repeated = false;
+    DeliveryScope scope;
+    // Who was: partitions of durable sessions, and transient ones.
+    std::vector<session::PartitionId> given_to = {};
+    bool given_to_transient = false;
+  };
   struct Job {
     mqtt::MessagePtr message;
     std::shared_ptr<const TargetList> list;
@@ -114,17 +165,25 @@ class Dispatcher {
     uint64_t token = 0;
     session::CommitGroupPtr commit_group;
     bool refused = false;
+    std::unique_ptr<Special> special;  // null: nothing is
   };
   // A publish that waits for a partition that moves.
   struct Held {
     mqtt::MessagePtr message;
     uint64_t token = 0;  // who is told when it is done; 0: nobody
+    Once once;
   };
   struct WaitingAnswer {
     session::Lsn lsn;
     ShardId origin;
     uint64_t token;
     bool refused;
+  };
+  // Goes to another node when the record is durable. lsn 0: it is not appended yet.
+  struct Later {
+    session::Lsn lsn;
+    PlaceId place;
+    ForwardedPublish mail;
   };
   struct WaitingSend {
     session::Lsn lsn;
@@ -139,12 +198,18 @@ class Dispatcher {
     uint64_t token = 0;
   };
   struct Pending {
-    ConnectionSlot slot = 0;
+    ConnectionSlot slot = UINT32_MAX;  // UINT32_MAX: no reply waits
     uint32_t generation = 0;
     uint64_t ordinal = 0;
     uint32_t remaining = 0;
     bool refused = false;
-    Chain chain;  // instead of a reply of our own, if its token is not 0
+    Chain chain;           // instead of a reply of our own, if its token is not 0
+    SessionRef publisher;  // with a packet id: see Settle()
+    PacketId packet_id = 0;
+    // Of a cluster: what it was, should a place go away with it.
+    mqtt::MessagePtr message;
+    uint64_t once = 0;
+    Outbox::Ticket ticket;  // instead of all that: it came from there
   };
   // What goes to one other shard.
   struct Share {
@@ -158,6 +223,12 @@ class Dispatcher {
   // job was made, its answer goes to (origin, token).
   bool DeliverHere(const mqtt::MessagePtr& message, std::vector<std::string>* groups, Gate* gate,
                    ShardId origin, uint64_t token, bool* sliced);
+  bool PublisherIsHere(uint64_t token);
+  // The durable session that waits for a QoS 2 message that is held; null: there is none.
+  const session::Session* OnceMore(const Held& held);
+  // Whether a session may be given the message at hand, which is special; if so it is noted.
+  bool Admits(const session::Session& session, Gate* gate);
+  void RememberGiven(const Special& special);
   // Its two halves, for what is in matches_.
   bool DeliverPlain(const mqtt::MessagePtr& message, Gate* gate, ShardId origin, uint64_t token,
                     bool* sliced);
@@ -183,16 +254,25 @@ class Dispatcher {
   // Sends on what is for shared groups that have no member here who can have it: the publisher's
   // shard had not heard yet that the last one left, or the rules do not let those here have it.
   // `tried`: who could not serve it before us, so that this ends. Returns how many were sent.
+  // What nobody can be given now, but has durable members, is kept; the gate is as in KeepAside().
   uint32_t PassOn(const mqtt::MessagePtr& message, uint64_t token,
-                  const std::vector<std::string>& groups, std::vector<PlaceId> tried);
+                  const std::vector<std::string>& groups, std::vector<PlaceId> tried, Gate* gate);
+  void KeepForGroup(std::string_view group, const mqtt::MessagePtr& message, Gate* gate);
   // The same for what another shard sent. Whom to answer then: *chain, changed when there are more
   // answers to wait for.
-  void PassOnForwarded(ForwardedPublish* mail, Chain* chain);
+  void PassOnForwarded(ForwardedPublish* mail, Chain* chain, Gate* gate);
   void Send(PlaceId place, ForwardedPublish mail);
-  // A durable session whose owner cannot be reached has a subscription for it: nobody can keep the
-  // message for it now.
-  bool Stranded(std::string_view topic);
-  bool MayPromise(std::string_view topic);
+  // Fills aside_: partitions that cannot be given it now, or have something to be given before it.
+  void LookAside(const mqtt::Message& message);
+  // Keeps it for those, and for shared groups whose members are all out of reach. The gate is
+  // refused where that is not possible.
+  void KeepAside(const mqtt::MessagePtr& message, Gate* gate, bool* matched);
+  // Sends on, or keeps, what a place has taken with it. False: nobody can.
+  bool Rescue(PlaceId place, uint64_t token, const Place::Awaited& lost, session::Lsn* lsn);
+  uint32_t RescueShared(PlaceId place, uint64_t token, const mqtt::MessagePtr& message,
+                        std::vector<std::string> groups, Gate* gate);
+  // The cluster counts on us, and we know who has subscribed.
+  bool MayPromise() const;
   // A durable session of a partition that moves has.
   bool IsFrozen(std::string_view topic);
   // All of Publish() but what is retained.
@@ -218,6 +298,8 @@ class Dispatcher {
   Sender& sender_;
   StoredQueues& stored_;
   RetainedFeed& feed_;
+  OnceBook& once_book_;
+  Outbox outbox_;
   ImageCache images_;
   routing::SubscriptionTable::Matches matches_;
   routing::RouteTable::Matches route_matches_;
@@ -235,11 +317,16 @@ class Dispatcher {
 
   uint64_t jobs_begun_ = 0;
   std::deque<Held> held_;
-  uint64_t next_token_ = 1;
+  uint64_t next_token_;
+  uint64_t once_salt_;
   absl::flat_hash_map<uint64_t, Pending> pending_;
-  std::deque<WaitingAnswer> waiting_;      // by lsn
-  std::deque<WaitingSend> waiting_sends_;  // by lsn
-  bool atomic_ = false;                    // the publish at hand
+  std::deque<WaitingAnswer> waiting_;        // by lsn
+  std::deque<WaitingSend> waiting_sends_;    // by lsn
+  std::deque<Later> later_;                  // by lsn
+  bool atomic_ = false;                      // the publish at hand
+  Once once_;                                // the same
+  std::vector<session::PartitionId> aside_;  // the same; see LookAside()
+  Special* special_ = nullptr;               // what is being delivered is that
 };
 
 }  // namespace skein::shard

@@ -50,12 +50,17 @@ struct DurableRoute {
   session::PartitionId partition = 0;
   bool present = false;
   std::string filter;
+  // The owner cannot be reached and the sender passes on what it knows. Without a filter: it has
+  // passed on all there is of the partition.
+  bool hearsay = false;
 };
 
 // What the sender knows of the partition table. The row with the higher epoch is right.
 struct RowChange {
   session::PartitionId partition = 0;
   PartitionRow row;
+  // From the owner: it has the partition, and has told its routes, or does so before RouteReady.
+  bool claim = false;
 };
 
 // Hold what you publish to the partition's durable sessions: it is about to move. Or go on (thaw).
@@ -90,7 +95,8 @@ struct MovedMessage {
 struct MoveEnd {
   session::PartitionId partition = 0;
   uint64_t move = 0;
-  uint64_t parts = 0;  // sessions and messages
+  uint64_t parts = 0;           // sessions and messages
+  std::vector<uint64_t> given;  // QoS 2 messages that its sessions were given (once_book.h)
 };
 // All of it is durable at the receiver; or it could not be taken.
 struct MoveDone {
@@ -113,6 +119,13 @@ struct RouteApplied {
   uint64_t sequence = 0;
 };
 
+// Which durable sessions a publish is for; transient ones only if it is for all.
+struct DeliveryScope {
+  static constexpr session::PartitionId kAll = UINT32_MAX;
+  session::PartitionId only = kAll;          // those of this partition
+  std::vector<session::PartitionId> except;  // all but those of these: they get it later
+};
+
 // Deliver to your own subscribers: to all that match if `plain`, and to one member of each group
 // named.
 struct ForwardedPublish {
@@ -121,6 +134,11 @@ struct ForwardedPublish {
   bool plain = true;
   std::unique_ptr<std::vector<std::string>> groups;
   std::vector<PlaceId> tried;  // places that had no member of the groups who could have it
+  DeliveryScope scope;         // of the plain ones
+  // Names a QoS 2 message, however often it is sent; 0: it is none. repeated: it may have been sent
+  // before, and whoever has it says so and does no more.
+  uint64_t once = 0;
+  bool repeated = false;
   session::CommitGroupPtr commit_group;  // the records belong to it; null = to none
 };
 

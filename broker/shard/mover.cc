@@ -19,7 +19,9 @@ void Mover::Give(PartitionId partition, NodeNumber to) {
       partition % state_.options.count != state_.options.id || givings_.contains(partition) ||
       to == state_.options.node || state_.ports.placement == nullptr)
     return;
-  if (!state_.PeerUp(to)) return state_.ports.placement->Abandon(partition);
+  // A node that lives and is not told would go on to send here what it publishes.
+  if (!state_.PeerUp(to) || (state_.await_all_members && !state_.AllMembersUp()))
+    return state_.ports.placement->Abandon(partition);
   Giving& giving = givings_[partition];
   giving.to = to;
   giving.move = state_.ports.random() | 1;
@@ -55,6 +57,7 @@ void Mover::CloseClients(PartitionId partition, Giving* giving) {
 void Mover::Cut(Giving* giving) {
   giving->phase = Phase::kDraining;
   giving->jobs = dispatcher_.jobs_begun();
+  giving->tokens = dispatcher_.next_token();
 }
 
 bool Mover::Run() {
@@ -63,7 +66,8 @@ bool Mover::Run() {
   for (auto& [partition, giving] : givings_) {
     if (giving.phase == Phase::kFreezing && state_.now - giving.began > kFreezeMs)
       late.push_back(partition);
-    if (giving.phase == Phase::kDraining && dispatcher_.jobs_done() >= giving.jobs) {
+    if (giving.phase == Phase::kDraining && dispatcher_.jobs_done() >= giving.jobs &&
+        dispatcher_.AllAnswered(giving.tokens)) {
       giving.phase = Phase::kCopying;
       state_.leaving.insert(partition);
       for (const SessionRef& ref : giving.sessions) {
@@ -97,7 +101,7 @@ bool Mover::Copy(PartitionId partition, Giving* giving) {
       return false;
     }
     if (giving->next == giving->sessions.size()) {
-      box.emplace_back(MoveEnd{partition, giving->move, giving->parts});
+      box.emplace_back(MoveEnd{partition, giving->move, giving->parts, once_book_.Of(partition)});
       giving->phase = Phase::kCopied;
       return false;
     }
@@ -198,12 +202,19 @@ void Mover::OnPeerUp(NodeNumber peer) {
 
 void Mover::OnPeerDown(NodeNumber peer) {
   std::vector<PartitionId> broken;
+  const bool lives =
+      state_.await_all_members &&
+      std::find(state_.members.begin(), state_.members.end(), peer) != state_.members.end();
   for (auto& [partition, giving] : givings_) {
-    absl::erase_if(giving.unfrozen, [&](PlaceId place) {
+    const size_t gone = absl::erase_if(giving.unfrozen, [&](PlaceId place) {
       return place >= state_.PlaceOf(peer, 0) && place < state_.PlaceOf(peer, kMaxShardsANode);
     });
-    if (giving.phase == Phase::kFreezing && giving.unfrozen.empty()) Cut(&giving);
-    if (giving.to == peer && giving.phase != Phase::kCommitting) broken.push_back(partition);
+    const bool unaware = gone > 0 && lives;  // what it has sent may not have come
+    if ((giving.to == peer || unaware) && giving.phase != Phase::kCommitting) {
+      broken.push_back(partition);
+    } else if (giving.phase == Phase::kFreezing && giving.unfrozen.empty()) {
+      Cut(&giving);
+    }
   }
   for (const PartitionId partition : broken)
     Abort(partition);

@@ -31,8 +31,8 @@ class Mover {
   // Tokens of pages that it asks for; no other has this bit.
   static constexpr uint64_t kPageBit = uint64_t{1} << 63;
 
-  Mover(ShardState* state, Dispatcher* dispatcher, Lifecycle* lifecycle)
-      : state_(*state), dispatcher_(*dispatcher), lifecycle_(*lifecycle) {}
+  Mover(ShardState* state, Dispatcher* dispatcher, Lifecycle* lifecycle, OnceBook* once_book)
+      : state_(*state), dispatcher_(*dispatcher), lifecycle_(*lifecycle), once_book_(*once_book) {}
 
   // Hands a partition of this shard over. Nothing happens if it cannot be begun.
   void Give(session::PartitionId partition, NodeNumber to);
@@ -63,6 +63,7 @@ class Mover {
     TimeMs began = 0;
     absl::flat_hash_set<PlaceId> unfrozen;  // have not answered
     uint64_t jobs = 0;                      // that have to be done before the copy
+    uint64_t tokens = 0;                    // those before it have to be answered
     std::vector<SessionRef> sessions;
     size_t next = 0;  // of them
     uint64_t parts = 0;
@@ -100,11 +101,14 @@ class Mover {
   // Forgets a copy, on disk too.
   void Drop(session::PartitionId partition);
   void Adopt(session::PartitionId partition);
+  // To all places. See RowChange::claim.
+  void TellRow(session::PartitionId partition, bool claim);
   void LetGo(session::PartitionId partition);
 
   ShardState& state_;
   Dispatcher& dispatcher_;
   Lifecycle& lifecycle_;
+  OnceBook& once_book_;
   Givings givings_;
   absl::flat_hash_map<session::PartitionId, Taking> takings_;
 };

@@ -38,8 +38,8 @@ void Mover::Take(PlaceId from, MovedSession* moved) {
                                              image.will});
   for (const auto& [filter, options] : image.subscriptions)
     store.Append(image.key, session::Subscribed{filter, options});
-  for (const PacketId id : image.inbound)
-    state_.last_lsn = store.Append(image.key, session::InboundTaken{id});
+  for (const session::InboundTaken& taken : image.inbound)
+    state_.last_lsn = store.Append(image.key, taken);
 }
 
 void Mover::Take(PlaceId from, MovedMessage* moved) {
@@ -81,6 +81,7 @@ void Mover::Take(PlaceId from, const MoveEnd& end) {
     return;
   }
   if (!taking->images.empty()) Finish(taking->images.back());
+  once_book_.Take(end.partition, end.given);
   taking->complete = true;
   taking->last = state_.last_lsn;
 }
@@ -107,6 +108,7 @@ void Mover::Drop(PartitionId partition) {
   if (found == takings_.end()) return;
   for (const session::SessionImage& image : found->second.images)
     state_.last_lsn = state_.ports.store->Append(image.key, session::Ended{});
+  once_book_.Forget(partition);
   takings_.erase(found);
 }
 
@@ -125,12 +127,11 @@ void Mover::Adopt(PartitionId partition) {
   } else {
     Drop(partition);  // nobody asked for a copy that is not whole
   }
-  for (PlaceId place = 0; place < state_.places.size(); ++place) {
-    if (place != state_.options.id && state_.places[place].up)
-      state_.out.mail[place].emplace_back(RowChange{partition, state_.table[partition]});
-  }
+  TellRow(partition, false);
   for (const session::SessionImage& image : images)
-    lifecycle_.StartTimer(lifecycle_.Restore(image));
+    lifecycle_.StartTimer(lifecycle_.Restore(image, session::Inbound::kUnsettled));
+  state_.claims[partition] = 1;
+  TellRow(partition, true);
   lifecycle_.FinishOrphans();
   state_.ports.log->Log(LogLevel::kDebug, "partition.taken",
                         {{"partition", partition},
@@ -139,8 +140,16 @@ void Mover::Adopt(PartitionId partition) {
   Tell(Freeze{partition, true, 0});
 }
 
+void Mover::TellRow(PartitionId partition, bool claim) {
+  for (PlaceId place = 0; place < state_.places.size(); ++place) {
+    if (place != state_.options.id && state_.places[place].up)
+      state_.out.mail[place].emplace_back(RowChange{partition, state_.table[partition], claim});
+  }
+}
+
 void Mover::LetGo(PartitionId partition) {
   state_.leaving.erase(partition);
+  once_book_.Forget(partition);
   const auto giving = givings_.find(partition);
   std::vector<SessionRef> sessions;
   if (giving != givings_.end()) {

@@ -34,6 +34,8 @@ class PacketHandler {
   void OnPublish(Connection& connection, const mqtt::Frame& frame);
   bool ResolveAlias(Connection& connection);
   bool AcceptPublish(Connection& connection, session::Session& session);
+  bool AcceptRepeated(Connection& connection, session::Session& session);
+  Once OnceOf(session::Session& session);
   void Deliver(Connection& connection, session::Session& session);
   void RefusePublish(Connection& connection, mqtt::ReasonCode reason, const char* rule);
   void AnswerRefused(Connection& connection, mqtt::ReasonCode reason);

@@ -58,10 +58,10 @@ void Promises::AckPublish(Connection& connection, const Wait& wait, Qos qos, Pac
 
 void Promises::RefusePublish(Connection& connection, mqtt::PacketType type, PacketId id) {
   state_.stats.refusals[static_cast<uint8_t>(mqtt::ReasonCode::kQuotaExceeded)].Add();
-  if (type == mqtt::PacketType::kPubrec) {
+  // Who is not told comes again with it.
+  if (type == mqtt::PacketType::kPubrec && connection.v5()) {
     session::Session& session = state_.sessions[connection.session];
-    session.inbound().Forget(id);
-    state_.Record(session, session::InboundReleased{id}, nullptr);
+    if (session.inbound().Refuse(id)) state_.Record(session, session::InboundReleased{id}, nullptr);
   }
   if (connection.v5())
     return sender_.SendAck(connection, type, id, mqtt::ReasonCode::kQuotaExceeded);

@@ -1,5 +1,6 @@
 // PUBLISH from a client.
 #include <algorithm>
+#include <optional>
 
 #include "broker/auth/topic_rules.h"
 #include "broker/mqtt/utf8.h"
@@ -63,17 +64,12 @@ bool PacketHandler::AcceptPublish(Connection& connection, Session& session) {
       return false;
     }
   } else if (publish_.qos == Qos::kExactlyOnce) {
-    switch (session.inbound().OnPublish(publish_.packet_id, held, maximum)) {
+    switch (session.inbound().OnPublish(publish_.packet_id, held, maximum, publish_.dup)) {
       case session::Inbound::PublishResult::kNew:
         break;
-      case session::Inbound::PublishResult::kDuplicate: {
-        Promises::Wait wait;
-        if (session.recorded())
-          wait.gate.lsn = state_.last_lsn;  // the record of the first one, or a later one
-        promises_.Ack(connection, wait, PacketType::kPubrec, publish_.packet_id,
-                      ReasonCode::kSuccess, false);
-        return false;
-      }
+      case session::Inbound::PublishResult::kDuplicate:
+        if (!AcceptRepeated(connection, session)) return false;
+        break;
       case session::Inbound::PublishResult::kReceiveMaximumExceeded:
         Refuse(connection, {ReasonCode::kReceiveMaximumExceeded,
                             "[MQTT-3.3.4-7] more than Receive Maximum in flight"});
@@ -94,6 +90,48 @@ bool PacketHandler::AcceptPublish(Connection& connection, Session& session) {
     return false;
   }
   return true;
+}
+
+// Whether a message whose packet id is taken has to be delivered all the same; if not, it has been
+// answered.
+bool PacketHandler::AcceptRepeated(Connection& connection, Session& session) {
+  using session::Inbound;
+  const uint64_t known = session.inbound().StateOf(publish_.packet_id);
+  // What was refused just before the process ended may have been forgotten only here. The client
+  // says so: it does not repeat anything [MQTT-3.3.1-1].
+  if (known == Inbound::kRecovered || known == Inbound::kUnsettled) {
+    if (!publish_.dup) session.inbound().Arrived(publish_.packet_id);
+    return true;
+  }
+  Promises::Wait wait;
+  if (known != Inbound::kArrived) {
+    const std::optional<Gate> gate = dispatcher_.WaitFor(known, connection);
+    if (!gate) return false;  // the first one's answer is on its way
+    wait = {*gate, gate->destinations > 0 ? known : 0};
+  }
+  if (session.recorded())
+    wait.gate.lsn = state_.last_lsn;  // the record of the first one, or a later one
+  promises_.AckPublish(connection, wait, Qos::kExactlyOnce, publish_.packet_id,
+                       ReasonCode::kSuccess);
+  return false;
+}
+
+// What is taken goes to other nodes when that is durable: so one that is not known after a restart
+// has never left this node, and one that is keeps its name.
+Once PacketHandler::OnceOf(Session& session) {
+  using session::Inbound;
+  Once once;
+  if (publish_.qos != Qos::kExactlyOnce || !state_.clustered()) return once;
+  const uint64_t known = session.inbound().StateOf(publish_.packet_id);
+  if (known == Inbound::kRecovered || known == Inbound::kUnsettled) {
+    once.id = session.inbound().OnceOf(publish_.packet_id);
+    once.repeated = true;
+    once.elsewhere = known == Inbound::kRecovered;
+  } else {
+    once.id = dispatcher_.NewOnce();
+    once.later = session.recorded();
+  }
+  return once;
 }
 
 // Answers a message that is not delivered: the acknowledgement says why in MQTT 5; 3.x has no word
@@ -142,9 +180,13 @@ void PacketHandler::Deliver(Connection& connection, Session& session) {
   }
   Promises::Wait wait;
   const bool once = publish_.qos == Qos::kExactlyOnce;
+  const Once name = OnceOf(session);
   const Dispatcher::Outcome outcome =
-      dispatcher_.Publish(message, &wait.gate, &wait.token, once && session.recorded());
-  if (once) state_.Record(session, session::InboundTaken{publish_.packet_id}, &wait.gate);
+      dispatcher_.Publish(message, &wait.gate, &wait.token, once && session.recorded(), name);
+  // What is held is taken when it goes on: after a crash in between the client has to send it
+  // again.
+  if (once && !outcome.held)
+    state_.Record(session, session::InboundTaken{publish_.packet_id, name.id}, &wait.gate);
   dispatcher_.EndPublish();
   ReasonCode reason = ReasonCode::kSuccess;
   if (connection.v5()) {
@@ -154,6 +196,16 @@ void PacketHandler::Deliver(Connection& connection, Session& session) {
       reason = ReasonCode::kNoMatchingSubscribers;
     }
   }
+  if (once && wait.gate.destinations > 0) {
+    session.inbound().Await(publish_.packet_id, wait.token, name.id);
+    dispatcher_.Settle(wait.token, {session.slot(), session.token()}, publish_.packet_id,
+                       wait.gate.refused);
+  } else if (once) {
+    session.inbound().Arrived(publish_.packet_id);
+  }
+  // Until the client has been told that it is refused, it may send it again.
+  if (once && wait.gate.refused && wait.gate.destinations == 0)
+    session.inbound().Unsettle(publish_.packet_id, name.id);
   if (once && mqtt::IsError(reason)) {
     session.inbound().Forget(publish_.packet_id);
     state_.Record(session, session::InboundReleased{publish_.packet_id}, &wait.gate);

@@ -45,9 +45,10 @@ void Lifecycle::PublishWill(Session& session) {
   init.expiry_seconds = given.expiry_seconds();
   init.received_at = state_.now;
   init.publisher = session.token();
+  const std::string name = session.client_id() + '/' + std::to_string(given.received_at());
   state_.stats.wills_sent.Add();
   // As one: else a crash in between would lose the will, or send it twice.
-  dispatcher_.Publish(mqtt::Message::Make(init), nullptr, nullptr, session.recorded());
+  dispatcher_.PublishWill(mqtt::Message::Make(init), name, session.recorded());
   state_.Record(session, session::WillDone{}, nullptr);
   dispatcher_.EndPublish();
 }
@@ -157,7 +158,7 @@ void Lifecycle::CloseAll(ReasonCode reason) {
   }
 }
 
-Session& Lifecycle::Restore(const session::SessionImage& image) {
+Session& Lifecycle::Restore(const session::SessionImage& image, uint64_t inbound_state) {
   Session& session = state_.sessions.Create(image.client_id);
   state_.stats.sessions.Add(1);
   session.expiry_seconds = image.expiry_seconds;
@@ -182,8 +183,8 @@ Session& Lifecycle::Restore(const session::SessionImage& image) {
                     0,
                     0};
   state_.budget.used += image.queued_bytes;
-  for (const PacketId id : image.inbound)
-    session.inbound().Restore(id);
+  for (const session::InboundTaken& taken : image.inbound)
+    session.inbound().Restore(taken, inbound_state);
   if (image.will.has_value()) {
     session.will = std::make_unique<session::Will>();
     session.will->message = image.will->message;

@@ -125,11 +125,18 @@ struct Outputs {
 // ids: the shards of this node from 0, then kMaxShardsANode for each node of the cluster.
 struct Place {
   bool up = false;
-  uint32_t life = 0;          // counts how often it came up
-  bool routes_known = false;  // of a peer's: all that it had when it came up
-  uint64_t routes_applied = 0;
-  // Tokens of publishes that it has not answered; of peers only.
-  absl::flat_hash_map<uint64_t, uint32_t> awaited;  // and how many times
+  uint32_t life = 0;            // counts how often it came up
+  bool routes_known = false;    // of a peer's: all that it had when it came up
+  uint64_t routes_told = 0;     // by it, as numbered there
+  uint64_t routes_applied = 0;  // of ours, by it
+  // Publishes that it has not answered, by token; of peers only.
+  struct Awaited {
+    uint32_t times = 0;
+    bool plain = false;
+    uint64_t table_version = 0;  // when it was sent first
+    std::vector<std::string> groups;
+  };
+  absl::flat_hash_map<uint64_t, Awaited> awaited;
 };
 
 // A partition and a filter as one key, and back.
@@ -158,11 +165,16 @@ struct ShardState {
         wheel(start),
         now(start),
         table(o.table),
+        row_versions(o.table.size()),
+        claims(o.table.size()),
         members(o.members) {
     out.mail.resize(o.count);
     places.resize(o.count);
     for (Place& place : places)
       place.up = place.routes_known = true;
+    for (session::PartitionId partition = 0; partition < table.size(); ++partition) {
+      if (IsMine(partition)) claims[partition] = 1;
+    }
     // No number of a session is ever used twice, also not by those that owned its partition before.
     if (!table.empty()) last_session_number = static_cast<uint64_t>(start / 1'000) << 22;
     budget.maximum = PartOf(limits.max_total_queued_bytes);
@@ -203,12 +215,14 @@ struct ShardState {
       return member == options.node || PeerUp(member);
     });
   }
-  // The place that owns the partition is there and all of its routes are known.
+  // The place that owns the partition is there, knows that it does, and all of its routes are
+  // known.
   bool OwnerKnown(session::PartitionId partition) const {
+    if (table.empty()) return true;
     const NodeNumber node = OwnerOf(partition);
-    if (node == options.node) return true;
-    if (node == kNoNode || !PeerUp(node)) return false;
-    return places[OwnerPlace(partition)].routes_known;
+    if (node != options.node && (node == kNoNode || !PeerUp(node))) return false;
+    const Place& place = places[OwnerPlace(partition)];
+    return place.routes_known && claims[partition] == place.life + 1;
   }
   // Needs an owner that was seen.
   PlaceId OwnerPlace(session::PartitionId partition) const {
@@ -219,6 +233,13 @@ struct ShardState {
   bool PeerUp(NodeNumber peer) const {
     const PlaceId first = PlaceOf(peer, 0);
     return first < places.size() && places[first].up;
+  }
+  // Whether `place` is where the partition's sessions are.
+  bool IsOwnerPlace(session::PartitionId partition, PlaceId place) const {
+    const NodeNumber node = OwnerOf(partition);
+    if (node == options.node) return place == partition % options.count;
+    if (node >= peer_shards.size() || peer_shards[node] == 0) return false;
+    return place == OwnerPlace(partition);
   }
   PlaceId PlaceOf(NodeNumber peer, ShardId shard) const {
     return static_cast<PlaceId>(options.count + peer * kMaxShardsANode + shard);
@@ -267,15 +288,24 @@ struct ShardState {
   std::vector<Place> places;             // by PlaceId; those of peers when they were seen first
   std::vector<ShardId> peer_shards;      // by NodeNumber; 0: was never seen
   std::vector<PartitionRow> table;       // by partition; empty: there is no cluster
-  std::vector<NodeNumber> members;       // who lives, as the coordinator has it
-  bool await_all_members = false;        // also those that cannot be reached; see PeerEvent
-  bool lease_held = true;                // the coordinator counts us among them
+  uint64_t table_version = 0;            // counts the changes of owners that were heard
+  std::vector<uint64_t> row_versions;    // by partition: the last of its own; as long as the table
+  // By partition: 1 + Place::life of its owner when that said that it has it; 0: it has not. What
+  // the coordinator says is true before the owner acts on it.
+  std::vector<uint32_t> claims;
+  std::vector<NodeNumber> members;  // who lives, as the coordinator has it
+  bool await_all_members = false;   // also those that cannot be reached; see PeerEvent
+  bool lease_held = true;           // the coordinator counts us among them
   // How many durable sessions of a partition of this shard subscribe to a filter (DurableKey()),
   // and which partitions have any, wherever they are and whether their owner is there or not: the
   // destination is the partition, the weight 1 + Place::life when it was told. In a cluster only.
   absl::flat_hash_map<std::string, uint32_t> durable_filters;
   routing::RouteTable durable_routes;
   bool owners_missing = false;  // OwnerKnown() is false for some partition
+  // By partition: its filters are in durable_routes, though its owner may be away. And whether that
+  // is not so of some whose owner is.
+  std::vector<bool> filters_known;
+  bool filters_missing = false;
   // Partitions on the move: what is published to their durable sessions waits (Freeze).
   absl::flat_hash_map<session::PartitionId, FrozenPartition> frozen;
   // Those of them that leave this shard and have begun to be copied: nothing is taken for them.

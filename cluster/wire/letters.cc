@@ -60,12 +60,14 @@ struct Encoder {
     out.set_partition(change.partition);
     out.set_present(change.present);
     out.set_filter(std::move(change.filter));
+    out.set_hearsay(change.hearsay);
   }
   void operator()(shard::RowChange& change) const {
     v1::RowChange& out = *letter.mutable_row_change();
     out.set_partition(change.partition);
     out.set_epoch(change.row.epoch);
     out.set_node(change.row.node);
+    out.set_claim(change.claim);
   }
   void operator()(shard::Freeze& freeze) const {
     v1::Freeze& out = *letter.mutable_freeze();
@@ -86,6 +88,8 @@ struct Encoder {
   void operator()(shard::MoveEnd& end) const {
     PutMove(end, letter.mutable_move_end()->mutable_move());
     letter.mutable_move_end()->set_parts(end.parts);
+    for (const uint64_t once : end.given)
+      letter.mutable_move_end()->add_given(once);
   }
   void operator()(shard::MoveDone& done) const {
     PutMove(done, letter.mutable_move_done()->mutable_move());
@@ -105,6 +109,11 @@ struct Encoder {
     out.set_publisher(message.publisher());
     out.set_token(forwarded.token);
     out.set_plain(forwarded.plain);
+    out.set_once(forwarded.once);
+    out.set_repeated(forwarded.repeated);
+    if (forwarded.scope.only != shard::DeliveryScope::kAll) out.set_only(forwarded.scope.only);
+    for (const session::PartitionId partition : forwarded.scope.except)
+      out.add_except(partition);
     for (const shard::PlaceId place : forwarded.tried)
       out.add_tried(Global(place, view));
     if (forwarded.groups == nullptr) return;
@@ -177,6 +186,10 @@ bool DecodePublish(v1::Publish* publish, const Viewpoint& view, TimeMs now, Mail
   forwarded.message = mqtt::Message::Make(init);
   forwarded.token = publish->token();
   forwarded.plain = publish->plain();
+  forwarded.once = publish->once();
+  forwarded.repeated = publish->repeated();
+  if (publish->has_only()) forwarded.scope.only = publish->only();
+  forwarded.scope.except.assign(publish->except().begin(), publish->except().end());
   constexpr uint32_t kPlaces = uint32_t{shard::kMaxNodes} * shard::kMaxShardsANode;
   for (const uint32_t place : publish->tried()) {
     if (place < kPlaces) forwarded.tried.push_back(Local(place, view));
@@ -206,7 +219,8 @@ bool DecodeMove(v1::Letter* letter, TimeMs now, Mail* mail) {
       const v1::RowChange& change = letter->row_change();
       if (change.node() >= shard::kMaxNodes) return false;
       *mail = shard::RowChange{change.partition(),
-                               {change.epoch(), static_cast<shard::NodeNumber>(change.node())}};
+                               {change.epoch(), static_cast<shard::NodeNumber>(change.node())},
+                               change.claim()};
       return true;
     }
     case v1::Letter::kFreeze:
@@ -234,7 +248,8 @@ bool DecodeMove(v1::Letter* letter, TimeMs now, Mail* mail) {
     case v1::Letter::kMoveEnd: {
       auto end = TakeMove<shard::MoveEnd>(letter->move_end().move());
       end.parts = letter->move_end().parts();
-      *mail = end;
+      end.given.assign(letter->move_end().given().begin(), letter->move_end().given().end());
+      *mail = std::move(end);
       return true;
     }
     case v1::Letter::kMoveDone: {
@@ -293,6 +308,8 @@ size_t CostOf(const Mail& mail) {
     return kEach * (3 + moved->image.subscriptions.size());
   if (const auto* moved = std::get_if<shard::MovedMessage>(&mail))
     return 2 * kEach + (moved->delivery.message ? moved->delivery.message->cost() : 0);
+  if (const auto* end = std::get_if<shard::MoveEnd>(&mail))
+    return kEach + end->given.size() * sizeof(uint64_t);
   if (const auto* data = std::get_if<shard::RelayData>(&mail)) return kEach + data->bytes.size();
   if (const auto* open = std::get_if<shard::RelayOpen>(&mail)) return kEach + open->unread.size();
   return kEach;
@@ -313,7 +330,7 @@ bool DecodeLetter(v1::Letter* letter, const Viewpoint& view, TimeMs now, Mail* m
     case v1::Letter::kDurableRoute: {
       v1::DurableRoute& change = *letter->mutable_durable_route();
       *mail = shard::DurableRoute{change.sequence(), change.partition(), change.present(),
-                                  std::move(*change.mutable_filter())};
+                                  std::move(*change.mutable_filter()), change.hearsay()};
       return true;
     }
     case v1::Letter::kRouteReset:

@@ -53,8 +53,10 @@ void EncodeSession(session::SessionImage* image, TimeMs now, v1::MovedSession* o
                              uint32_t{options.retain_handling} << 4);
     subscription.set_identifier(options.identifier);
   }
-  for (const PacketId id : image->inbound)
-    out->add_inbound(id);
+  for (const session::InboundTaken& taken : image->inbound) {
+    out->add_inbound(taken.packet_id);
+    out->add_inbound_once(taken.once);
+  }
 }
 
 bool DecodeSession(const v1::MovedSession& in, TimeMs now, session::SessionImage* image) {
@@ -87,8 +89,10 @@ bool DecodeSession(const v1::MovedSession& in, TimeMs now, session::SessionImage
       return false;
     image->subscriptions.emplace_back(subscription.filter(), options);
   }
-  for (const uint32_t id : in.inbound())
-    image->inbound.push_back(static_cast<PacketId>(id));
+  for (int i = 0; i < in.inbound_size(); ++i) {
+    image->inbound.push_back({static_cast<PacketId>(in.inbound(i)),
+                              i < in.inbound_once_size() ? in.inbound_once(i) : 0});
+  }
   return true;
 }
 

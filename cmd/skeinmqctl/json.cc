@@ -68,7 +68,9 @@ std::string SessionJson(const session::SessionImage& image, bool pretty) {
   json["subscriptions"] = Json::array();
   for (const auto& [filter, options] : image.subscriptions)
     json["subscriptions"].push_back(SubscriptionJson(filter, options));
-  json["inbound_packet_ids"] = image.inbound;
+  json["inbound_packet_ids"] = Json::array();
+  for (const session::InboundTaken& taken : image.inbound)
+    json["inbound_packet_ids"].push_back(taken.packet_id);
   json["first_sequence"] = image.first_sequence;
   json["last_sequence"] = image.last_sequence;
   json["last_sent"] = image.last_sent;

@@ -176,6 +176,9 @@ constexpr Key kKeys[] = {
     Number("limits.max_total_queued_bytes", &Limits::max_total_queued_bytes, Unit::kBytes,
            {kMiB, kTiB},
            "Bytes of messages waiting for all sessions of the node. Beyond: new ones are dropped."),
+    Number("limits.max_outbox_bytes", &Limits::max_outbox_bytes, Unit::kBytes, {kMiB, kTiB},
+           "Bytes of messages kept for durable sessions of nodes that cannot be reached. Beyond: "
+           "their publishers are refused (0x97)."),
     Number(
         "limits.max_retained_messages", &Limits::max_retained_messages, Unit::kCount, {0, kMany},
         "Retained messages of the node. Beyond: delivered but not retained, 0x97 for QoS 1 and 2."),

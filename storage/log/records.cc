@@ -66,6 +66,7 @@ struct Encode {
   }
   void operator()(const session::InboundTaken& body) const {
     out->mutable_inbound_taken()->set_packet_id(body.packet_id);
+    out->mutable_inbound_taken()->set_once(body.once);
   }
   void operator()(const session::InboundReleased& body) const {
     out->mutable_inbound_released()->set_packet_id(body.packet_id);

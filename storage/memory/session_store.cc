@@ -81,11 +81,13 @@ struct Apply {
     return true;
   }
   bool operator()(const session::InboundTaken& record) const {
-    session.image.inbound.push_back(record.packet_id);
+    session.image.inbound.push_back(record);
     return true;
   }
   bool operator()(const session::InboundReleased& record) const {
-    std::erase(session.image.inbound, record.packet_id);
+    std::erase_if(session.image.inbound, [&](const session::InboundTaken& taken) {
+      return taken.packet_id == record.packet_id;
+    });
     return true;
   }
 

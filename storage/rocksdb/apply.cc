@@ -124,7 +124,8 @@ void PartitionStates::ApplyToSession(CachedRow* cached, Position at, const v1::R
       row.DropOldest(record.dropped_oldest().below(), record.dropped_oldest().cost());
       break;
     case v1::Record::kInboundTaken:
-      row.TakeInbound(static_cast<PacketId>(record.inbound_taken().packet_id()));
+      row.TakeInbound({static_cast<PacketId>(record.inbound_taken().packet_id()),
+                       record.inbound_taken().once()});
       break;
     case v1::Record::kInboundReleased:
       row.ReleaseInbound(static_cast<PacketId>(record.inbound_released().packet_id()));

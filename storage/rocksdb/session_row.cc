@@ -148,14 +148,24 @@ void SessionRow::TakeOff(const Interval& run, uint64_t cost) {
   queue.gone.RemoveBelow(queue.first_sequence);
 }
 
-void SessionRow::TakeInbound(PacketId packet_id) {
-  const auto at = std::lower_bound(inbound.begin(), inbound.end(), packet_id);
-  if (at == inbound.end() || *at != packet_id) inbound.insert(at, packet_id);
+void SessionRow::TakeInbound(const session::InboundTaken& taken) {
+  const auto at = Find(taken.packet_id);
+  if (at != inbound.end() && at->packet_id == taken.packet_id) {
+    *at = taken;
+  } else {
+    inbound.insert(at, taken);
+  }
 }
 
 void SessionRow::ReleaseInbound(PacketId packet_id) {
-  const auto at = std::lower_bound(inbound.begin(), inbound.end(), packet_id);
-  if (at != inbound.end() && *at == packet_id) inbound.erase(at);
+  const auto at = Find(packet_id);
+  if (at != inbound.end() && at->packet_id == packet_id) inbound.erase(at);
+}
+
+std::vector<session::InboundTaken>::iterator SessionRow::Find(PacketId packet_id) {
+  return std::lower_bound(
+      inbound.begin(), inbound.end(), packet_id,
+      [](const session::InboundTaken& each, PacketId id) { return each.packet_id < id; });
 }
 
 void SessionRow::DoomUnshared() {
@@ -166,8 +176,8 @@ void SessionRow::DoomUnshared() {
 }
 
 size_t SessionRow::MemoryBytes() const {
-  return sizeof(SessionRow) + client_id.size() + will.size() + inbound.size() * sizeof(PacketId) +
-         queue.sent.size() * sizeof(SentMessage) +
+  return sizeof(SessionRow) + client_id.size() + will.size() +
+         inbound.size() * sizeof(session::InboundTaken) + queue.sent.size() * sizeof(SentMessage) +
          (queue.gone.intervals().size() + garbage.intervals().size()) * sizeof(Interval);
 }
 

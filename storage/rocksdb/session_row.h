@@ -78,7 +78,7 @@ struct SessionRow {
   TimeMs disconnected_at = kNever;
   std::string will;  // serialized v1.Will; empty: none
   TimeMs will_due = kNever;
-  std::vector<PacketId> inbound;  // ascending
+  std::vector<session::InboundTaken> inbound;  // ascending
 
   QueueOutline queue;
   uint64_t last_sent = 0;
@@ -102,7 +102,7 @@ struct SessionRow {
   // The whole queue becomes garbage, all else is forgotten.
   void End();
 
-  void TakeInbound(PacketId packet_id);
+  void TakeInbound(const session::InboundTaken& taken);
   void ReleaseInbound(PacketId packet_id);
 
   // Without shared bodies nothing has to be read before it is deleted.
@@ -112,6 +112,7 @@ struct SessionRow {
   bool operator==(const SessionRow&) const = default;
 
  private:
+  std::vector<session::InboundTaken>::iterator Find(PacketId packet_id);  // or where it would be
   // [from, to] of the queue, without what is gone.
   std::vector<Interval> QueuedRuns(uint64_t from, uint64_t to, bool with_sent) const;
   void TakeOff(const Interval& run, uint64_t cost);

@@ -44,8 +44,10 @@ void EncodeRow(const SessionRow& row, std::string* value) {
   if (row.disconnected_at != kNever) out.set_disconnected_at_ms(row.disconnected_at);
   if (!row.will.empty()) Parse(row.will, out.mutable_will());
   if (row.will_due != kNever) out.set_will_due_ms(row.will_due);
-  for (const PacketId packet_id : row.inbound)
-    out.add_inbound(packet_id);
+  for (const session::InboundTaken& taken : row.inbound) {
+    out.add_inbound(taken.packet_id);
+    out.add_inbound_once(taken.once);
+  }
   out.set_first_sequence(row.queue.first_sequence);
   out.set_last_sequence(row.queue.last_sequence);
   out.set_last_sent(row.last_sent);
@@ -81,7 +83,11 @@ bool DecodeRow(std::string_view value, SessionRow* row) {
   row->will.clear();
   if (in.has_will()) in.will().SerializeToString(&row->will);
   row->will_due = in.has_will_due_ms() ? in.will_due_ms() : kNever;
-  row->inbound.assign(in.inbound().begin(), in.inbound().end());
+  row->inbound.clear();
+  for (int i = 0; i < in.inbound_size(); ++i) {
+    row->inbound.push_back({static_cast<PacketId>(in.inbound(i)),
+                            i < in.inbound_once_size() ? in.inbound_once(i) : 0});
+  }
   row->queue.first_sequence = in.first_sequence();
   row->queue.last_sequence = in.last_sequence();
   row->last_sent = in.last_sent();
@@ -117,7 +123,7 @@ void RowToImage(const SessionRow& row, session::SessionImage* image) {
                                       will.user_name(), will.trusted()};
   }
   image->will_due = row.will_due;
-  image->inbound.assign(row.inbound.begin(), row.inbound.end());
+  image->inbound = row.inbound;
   image->first_sequence = row.queue.first_sequence;
   image->last_sequence = row.queue.last_sequence;
   image->last_sent = row.last_sent;

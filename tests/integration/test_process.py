@@ -221,7 +221,10 @@ def test_clean_stop_with_clients_connected(start_broker, sig, shards):
         if client.version == 5:
             client.expect(wire.DISCONNECT, reason=0x8B)
         client.expect_closed()
-    assert silent.recv(10) == b""
+    try:
+        assert silent.recv(10) == b""
+    except ConnectionResetError:
+        pass  # the broker ended before it had accepted it
     silent.close()
     assert not accepts(broker.address)
 

@@ -129,7 +129,7 @@ TEST(LettersTest, AMovedSessionIsWhole) {
   sent.image.will_due = kThere + 8'000;
   sent.image.subscriptions = {{"a/+", {Qos::kExactlyOnce, true, true, 2, 77}},
                               {"$share/g/b", {Qos::kAtLeastOnce, false, false, 0, 0}}};
-  sent.image.inbound = {1, 65'535};
+  sent.image.inbound = {{1}, {65'535}};
   sent.image.last_sequence = 99;
   const shard::MovedSession got = Cross(std::move(sent));
   EXPECT_EQ(got.partition, 3u);
@@ -148,7 +148,7 @@ TEST(LettersTest, AMovedSessionIsWhole) {
   EXPECT_EQ(got.image.subscriptions[0].first, "a/+");
   EXPECT_EQ(got.image.subscriptions[0].second,
             (routing::SubscriptionOptions{Qos::kExactlyOnce, true, true, 2, 77}));
-  EXPECT_EQ(got.image.inbound, (std::vector<PacketId>{1, 65'535}));
+  EXPECT_EQ(got.image.inbound, (std::vector<session::InboundTaken>{{1}, {65'535}}));
   EXPECT_EQ(got.image.last_sequence, 99u);
 }
 

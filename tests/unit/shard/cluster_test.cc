@@ -152,7 +152,7 @@ TEST_F(ClusterTest, ADeadNodeTakesItsRoutesAndLetsPublishersGo) {
     hold mail
     p> publish 1 t waiting q1
     crash 1
-    p< puback 1 0x97
+    p< puback 1
     release mail
     s< closed
     p> publish 2 t m q1
@@ -171,7 +171,7 @@ TEST_F(ClusterTest, ADeadNodeTakesItsRoutesAndLetsPublishersGo) {
   )");
 }
 
-TEST_F(ClusterTest, AMessageForADurableSessionOfADeadNodeIsRefused) {
+TEST_F(ClusterTest, AMessageForADurableSessionOfADeadNodeIsKeptForIt) {
   Play(R"(
     s> connect id=@s1 keep expiry=1000 at=2
     s< connack
@@ -187,7 +187,7 @@ TEST_F(ClusterTest, AMessageForADurableSessionOfADeadNodeIsRefused) {
     s< closed
     p> publish 1 t/x m q1
     o< publish t/x m q1 #1
-    p< puback 1 0x97
+    p< puback 1
     p> publish 2 other m q1
     p< puback 2 0x10
     p> publish - t/y m
@@ -198,15 +198,71 @@ TEST_F(ClusterTest, AMessageForADurableSessionOfADeadNodeIsRefused) {
     p< puback 3
     s> connect id=@s1 keep expiry=1000 at=0
     s< connack present
-    s< publish t/x again q1 #1
+    s< publish t/x m q1 #1
+    s< publish t/x again q1 #2
     s> unsubscribe 2 t/+
     s< unsuback 2 0x00
     s> puback 1
+    s> puback 2
     crash 1
     s< closed
     p> publish 4 t/x m q1
     o< publish t/x m q1 #3
     p< puback 4
+  )");
+}
+
+TEST_F(ClusterTest, WhatIsKeptForADeadNodeOutlivesWhoKeepsIt) {
+  Play(R"(
+    s> connect id=@s1 keep expiry=1000 at=2
+    s< connack
+    s> subscribe 1 t q2
+    s< suback 1 0x02
+    s drops
+    p> connect id=@p0 at=0
+    p< connack
+    crash 1
+    p> publish 1 t one q1
+    p< puback 1
+    p> publish 2 t two q2
+    p< pubrec 2
+    crash 0
+    p< closed
+    revive 0
+    revive 1
+    p> connect id=@p0 at=0
+    p< connack
+    p> publish 1 t three q1
+    p< puback 1
+    s> connect id=@s1 keep expiry=1000 at=4
+    s< connack present
+    s< publish t one q1 #1
+    s< publish t two q2 #2
+    s< publish t three q1 #3
+  )");
+}
+
+TEST_F(ClusterTest, WhatComesWhileTheOutboxIsEmptiedGoesBehindIt) {
+  Play(R"(
+    s> connect id=@s1 keep expiry=1000 at=2
+    s< connack
+    s> subscribe 1 t q1
+    s< suback 1 0x01
+    p> connect id=@p0 at=0
+    p< connack
+    part 0 1
+    s drops
+    p> publish 1 t one q1
+    p< puback 1
+    hold disk
+    join 0 1
+    p> publish 2 t two q1
+    release disk
+    p< puback 2
+    s> connect id=@s1 keep expiry=1000 at=2
+    s< connack present
+    s< publish t one q1 #1
+    s< publish t two q1 #2
   )");
 }
 
@@ -224,15 +280,17 @@ TEST_F(ClusterTest, ANodeThatIsBackIsAwayUntilItsRoutesAreKnown) {
     part 0 1
     hold mail
     join 0 1
-    p> publish 1 t m q1
-    p< puback 1 0x97
+    p> publish 1 t early q1
+    p< puback 1
     release mail
     p> publish 2 t m q1
     p< puback 2
     s> connect id=@s1 keep expiry=1000 at=0
     s< connack present
-    s< publish t m q1 #1
+    s< publish t early q1 #1
+    s< publish t m q1 #2
     s> puback 1
+    s> puback 2
     s> unsubscribe 3 left
     s< unsuback 3 0x00
     s drops
@@ -240,7 +298,7 @@ TEST_F(ClusterTest, ANodeThatIsBackIsAwayUntilItsRoutesAreKnown) {
     p> publish 3 left m q1
     p< puback 3 0x10
     p> publish 4 t m q1
-    p< puback 4 0x97
+    p< puback 4
   )");
 }
 

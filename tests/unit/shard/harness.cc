@@ -1,6 +1,7 @@
 #include "tests/unit/shard/harness.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "broker/base/check.h"
@@ -70,6 +71,7 @@ Node::Node(const NodeOptions& options) : options_(options) {
     table_.push_back({1, static_cast<NodeNumber>(p % options_.nodes)});
   for (NodeNumber node = 0; node < options_.nodes; ++node)
     retained_.push_back(std::make_unique<storage::MemoryRetainedStore>(options.limits));
+  decided_.resize(options_.nodes);
   for (ShardId index = 0; index < shards(); ++index)
     stores_.push_back(std::make_unique<JournalStore>());
   Start();
@@ -118,6 +120,7 @@ void Node::Start() {
   mail_.resize(shards());
   stats_.clear();
   stats_.resize(shards());
+  sees_.assign(options_.nodes, std::vector<bool>(options_.nodes, false));
   for (ShardId index = 0; index < shards(); ++index) {
     mail_[index].resize(shards());
     Make(index);
@@ -157,6 +160,9 @@ PlaceId Node::PlaceOf(ShardId at, ShardId index) const {
 }
 
 void Node::Join(NodeNumber a, NodeNumber b) {
+  if (sees_[a][b]) Lose(a, b);
+  if (sees_[b][a]) Lose(b, a);
+  sees_[a][b] = sees_[b][a] = true;
   for (ShardId i = 0; i < options_.shards; ++i) {
     cores_[static_cast<size_t>(First(a) + i)]->view().OnPeerUp(b, options_.shards);
     cores_[static_cast<size_t>(First(b) + i)]->view().OnPeerUp(a, options_.shards);
@@ -167,15 +173,29 @@ void Node::Commit(const RowChange& change) {
   if (table_[change.partition].epoch + 1 == change.row.epoch) changes_.push_back(change);
 }
 
-void Node::TellTable() {
+void Node::Decide() {
   for (const RowChange& change : std::exchange(changes_, {})) {
+    if (table_[change.partition].epoch + 1 != change.row.epoch) continue;
     table_[change.partition] = change.row;
-    for (auto& core : cores_) {
-      if (core == nullptr) continue;
-      core->BeginTick(now_);
-      core->view().OnRows({change});
-    }
+    for (auto& waiting : decided_)
+      waiting.push_back(change);
   }
+}
+
+void Node::Hear(NodeNumber node) {
+  const std::vector<RowChange> rows = std::exchange(decided_[node], {});
+  for (ShardId index = First(node); !rows.empty() && index < First(node) + options_.shards;
+       ++index) {
+    if (!Alive(index)) continue;
+    cores_[index]->BeginTick(now_);
+    cores_[index]->view().OnRows(rows);
+  }
+}
+
+void Node::TellTable() {
+  Decide();
+  for (NodeNumber node = 0; node < options_.nodes; ++node)
+    Hear(node);
 }
 
 void Node::Give(session::PartitionId partition, NodeNumber to) {
@@ -185,48 +205,185 @@ void Node::Give(session::PartitionId partition, NodeNumber to) {
   cores_[index]->mover().Give(partition, to);
 }
 
-void Node::CutRelayed(NodeNumber a, NodeNumber b) {
+// Connections that go through the link end with it, at this end of it.
+void Node::CutRelayed(NodeNumber at, NodeNumber peer) {
   for (size_t id = 0; id < links_.size(); ++id) {
     Link& l = links_[id];
     const NodeNumber owner = NodeOf(l.shard);
-    if ((l.edge == a && owner == b) || (l.edge == b && owner == a)) {
-      Drop(static_cast<int>(id));
-      l.connected = false;
+    if (l.edge == at && owner == peer) l.cut = true;
+    if (l.edge != peer || owner != at) continue;
+    Drop(static_cast<int>(id));
+    l.connected = false;
+    l.cut = true;
+  }
+}
+
+void Node::LoseMail(ShardId from, ShardId to) {
+  for (Mail& mail : mail_[from][to]) {
+    if (auto* moved = std::get_if<std::unique_ptr<MovedConnection>>(&mail))
+      link((*moved)->fd).moving = false;
+  }
+  mail_[from][to].clear();
+}
+
+void Node::Lose(NodeNumber at, NodeNumber peer) {
+  if (!sees_[at][peer]) return;
+  sees_[at][peer] = false;
+  if (Alive(First(at))) MoveMail();
+  CutRelayed(at, peer);
+  for (ShardId i = First(at); i < First(at) + options_.shards; ++i) {
+    for (ShardId j = First(peer); j < First(peer) + options_.shards; ++j) {
+      LoseMail(i, j);
+      LoseMail(j, i);
     }
+    if (!Alive(i)) continue;
+    cores_[i]->BeginTick(now_);
+    cores_[i]->view().OnPeerDown(peer);
   }
 }
 
 void Node::Part(NodeNumber a, NodeNumber b) {
-  CutRelayed(a, b);
-  for (ShardId i = First(a); i < First(a) + options_.shards; ++i) {
-    for (ShardId j = First(b); j < First(b) + options_.shards; ++j) {
-      mail_[i][j].clear();
-      mail_[j][i].clear();
-    }
-  }
-  for (ShardId i = 0; i < options_.shards; ++i) {
-    Core* const one = cores_[static_cast<size_t>(First(a) + i)].get();
-    Core* const other = cores_[static_cast<size_t>(First(b) + i)].get();
-    if (one != nullptr) one->view().OnPeerDown(b);
-    if (other != nullptr) other->view().OnPeerDown(a);
-  }
+  Lose(a, b);
+  Lose(b, a);
 }
 
-void Node::Kill(NodeNumber node) {
+void Node::Die(NodeNumber node) {
   for (Link& l : links_) {
-    if (l.edge == node && NodeOf(l.shard) == node) l.connected = false;
+    const bool here = NodeOf(l.shard) == node;
+    if (l.edge == node) l.cut = true;
+    if (!here) continue;
+    l.orphan = l.edge != node;  // until its edge notices
+    l.connected = l.moving = false;
   }
   for (ShardId index = First(node); index < First(node) + options_.shards; ++index) {
     cores_[index].reset();
     stores_[index]->Crash();
+    // What is on its way to others may still arrive.
+    for (ShardId other = 0; other < shards(); ++other)
+      LoseMail(other, index);
   }
+  sees_[node].assign(options_.nodes, false);
+}
+
+void Node::Kill(NodeNumber node) {
+  Die(node);
   for (NodeNumber other = 0; other < options_.nodes; ++other) {
-    if (other != node) Part(node, other);
+    if (other != node) Lose(other, node);
   }
   Settle();
 }
 
+void Node::Boot(NodeNumber node) {
+  decided_[node].clear();
+  const auto end = static_cast<ShardId>(First(node) + options_.shards);
+  for (ShardId index = First(node); index < end; ++index)
+    Make(index);
+  for (ShardId index = First(node); index < end; ++index) {
+    cores_[index]->BeginTick(now_);
+    if (rules_ != nullptr) cores_[index]->SetRules(rules_);
+    cores_[index]->Recover();
+  }
+  // Its shards tell each other what they found before anybody else hears of it.
+  const auto unsettled = [&] {
+    for (ShardId index = First(node); index < end; ++index) {
+      if (!cores_[index]->Settled()) return true;
+    }
+    return false;
+  };
+  for (int rounds = 0; rounds < 2 || unsettled(); ++rounds) {
+    SKEIN_CHECK(rounds < kMaxRounds);
+    for (ShardId index = First(node); index < end; ++index)
+      Step(index);
+    for (ShardId from = First(node); from < end; ++from) {
+      for (ShardId to = First(node); to < end; ++to)
+        DeliverAll(from, to, SIZE_MAX);
+    }
+  }
+}
+
+bool Node::Joined(NodeNumber node) {
+  for (ShardId index = First(node); index < First(node) + options_.shards; ++index) {
+    if (!Alive(index) || !cores_[index]->view().Joined()) return false;
+  }
+  return true;
+}
+
+void Node::FinishBoot(NodeNumber node) {
+  for (ShardId index = First(node); index < First(node) + options_.shards; ++index) {
+    cores_[index]->BeginTick(now_);
+    cores_[index]->FinishRecovery();
+  }
+}
+
+void Node::SetMembers(NodeNumber node, const std::vector<NodeNumber>& members) {
+  for (ShardId index = First(node); index < First(node) + options_.shards; ++index) {
+    if (!Alive(index)) continue;
+    cores_[index]->BeginTick(now_);
+    cores_[index]->view().SetMembers(members, true);
+  }
+}
+
+void Node::Bring(ShardId from, ShardId to, Mail mail) {
+  const NodeNumber a = NodeOf(from);
+  const NodeNumber b = NodeOf(to);
+  if (!Alive(to) || !Alive(from) || (a != b && !(sees_[a][b] && sees_[b][a]))) return;
+  cores_[to]->BeginTick(now_);
+  cores_[to]->OnMail(PlaceOf(to, from), std::move(mail));
+}
+
+std::optional<std::string> Node::Retains(NodeNumber node, const std::string& topic) {
+  const auto reader = retained_[node]->Open(topic, [] {});
+  std::vector<mqtt::MessagePtr> found;
+  while (reader->Read(now_, 16, &found) != RetainedReader::Result::kDone) {
+  }
+  if (found.empty()) return std::nullopt;
+  return std::string(found.front()->payload());
+}
+
+std::vector<std::string> Node::CompareRoutes() const {
+  std::vector<std::string> wrong;
+  std::map<std::string, int> durable;  // partition and filter
+  for (ShardId owner = 0; owner < shards(); ++owner) {
+    for (const auto& [key, count] : cores_[owner]->state().durable_filters)
+      durable[key] = 0;
+  }
+  for (ShardId at = 0; at < shards(); ++at) {
+    const ShardState& state = cores_[at]->state();
+    const auto collect = [](const ShardState& of, PlaceId place) {
+      std::map<std::string, uint32_t> routes;
+      of.routes.ForEachOf(place, [&](std::string_view filter, uint32_t weight) {
+        routes[std::string(filter)] = weight;
+      });
+      return routes;
+    };
+    for (ShardId owner = 0; owner < shards(); ++owner) {
+      const ShardState& theirs = cores_[owner]->state();
+      const auto has = collect(state, PlaceOf(at, owner));
+      if (has != collect(theirs, theirs.options.id))
+        wrong.push_back("shard " + std::to_string(at) + " has " + std::to_string(has.size()) +
+                        " routes of shard " + std::to_string(owner) + ", which has others");
+    }
+    std::map<std::string, int> known;
+    state.durable_routes.ForEach([&](std::string_view filter, uint32_t partition, uint32_t) {
+      known[DurableKey(partition, filter)] = 0;
+    });
+    if (known != durable)
+      wrong.push_back("shard " + std::to_string(at) + " knows " + std::to_string(known.size()) +
+                      " filters of durable sessions, there are " + std::to_string(durable.size()));
+  }
+  return wrong;
+}
+
+void Node::SetLease(NodeNumber node, bool held) {
+  for (ShardId index = First(node); index < First(node) + options_.shards; ++index) {
+    if (!Alive(index)) continue;
+    cores_[index]->BeginTick(now_);
+    cores_[index]->view().SetLease(held);
+  }
+}
+
 void Node::Revive(NodeNumber node) {
+  decided_[node].clear();
   const auto end = static_cast<ShardId>(First(node) + options_.shards);
   for (ShardId index = First(node); index < end; ++index)
     Make(index);
@@ -291,6 +448,15 @@ void Node::TakeOutput(ShardId shard, Connection& connection, Link* link) {
   }
 }
 
+void Node::MakeNodeDurable(NodeNumber node) {
+  std::vector<JournalStore*> stores;
+  for (ShardId i = 0; i < options_.shards; ++i)
+    stores.push_back(stores_[static_cast<size_t>(First(node) + i)].get());
+  JournalStore::MakeDurable(stores);
+  for (ShardId i = 0; i < options_.shards; ++i)
+    cores_[static_cast<size_t>(First(node) + i)]->OnStore();
+}
+
 // As Shard::Settle(); a client that reads closes as soon as it is told to go.
 void Node::SettleConnection(ShardId shard, Connection& connection) {
   Core& core = *cores_[shard];
@@ -299,7 +465,9 @@ void Node::SettleConnection(ShardId shard, Connection& connection) {
   const bool had_output = !connection.out.empty();
   if (l.reading && connection.state != Connection::State::kDead) {
     TakeOutput(shard, connection, &l);
-    if (connection.state == Connection::State::kLingering) core.OnTransportClosed(connection);
+    if (connection.state == Connection::State::kLingering &&
+        connection.linger_until <= core.state().ports.store->durable())
+      core.OnTransportClosed(connection);
   }
   if (connection.state == Connection::State::kDead) {
     l.connected = false;
@@ -334,6 +502,7 @@ void Node::Tick(ShardId shard) {
     moved->accepted_at = now_;
     moved->unread = std::move(move.unread);
     link(connection.fd).connected = false;
+    link(connection.fd).moving = true;
     core.Release(connection);
     mail_[shard][IndexOf(shard, move.target)].push_back(std::move(moved));
   }
@@ -353,18 +522,25 @@ bool Node::MoveMail() {
       for (Mail& mail : boxes[place])
         mail_[from][to].push_back(std::move(mail));
       boxes[place].clear();
+      const NodeNumber a = NodeOf(from);
+      const NodeNumber b = NodeOf(to);
+      if (a != b && !(sees_[a][b] && sees_[b][a])) LoseMail(from, to);
     }
     for (ShardId to = 0; to < shards(); ++to) {
-      if (mail_runs && Alive(to)) moved |= DeliverAll(from, to);
+      if (mail_runs && Alive(to)) moved |= DeliverAll(from, to, SIZE_MAX);
     }
   }
   return moved;
 }
 
-bool Node::DeliverAll(ShardId from, ShardId to) {
+bool Node::DeliverAll(ShardId from, ShardId to, size_t at_most) {
+  if (mail_[from][to].empty()) return false;
   std::deque<Mail> box = std::exchange(mail_[from][to], {});
+  for (; box.size() > at_most; box.pop_back())
+    mail_[from][to].push_front(std::move(box.back()));
   cores_[to]->BeginTick(now_);
   for (Mail& mail : box) {
+    if (on_mail && !on_mail(from, to, &mail)) continue;
     if (auto* moved = std::get_if<std::unique_ptr<MovedConnection>>(&mail)) {
       Adopt(to, std::move(*moved));
     } else {
@@ -374,9 +550,9 @@ bool Node::DeliverAll(ShardId from, ShardId to) {
   return !box.empty();
 }
 
-void Node::DeliverMail(ShardId from, ShardId to) {
+void Node::DeliverMail(ShardId from, ShardId to, size_t at_most) {
   MoveMail();
-  DeliverAll(from, to);
+  if (Alive(to)) DeliverAll(from, to, at_most);
 }
 
 void Node::Adopt(ShardId shard, std::unique_ptr<MovedConnection> moved) {
@@ -387,6 +563,7 @@ void Node::Adopt(ShardId shard, std::unique_ptr<MovedConnection> moved) {
   l.slot = connection.slot;
   l.generation = connection.generation;
   l.connected = true;
+  l.moving = l.orphan = false;
   cores_[shard]->Receive(connection, moved->unread);
 }
 
@@ -409,6 +586,11 @@ bool Node::DiskIsBusy() const {
 
 void Node::Step() {
   Round();
+  MoveMail();
+}
+
+void Node::Step(ShardId shard) {
+  if (Alive(shard)) Tick(shard);
   MoveMail();
 }
 

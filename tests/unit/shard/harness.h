@@ -7,8 +7,11 @@
 // to the test. Limits: Settle() gives up, and fails, after kMaxRounds.
 #pragma once
 
+#include <cstddef>
 #include <deque>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -63,6 +66,10 @@ class Node : private Placement {
     bool reading = true;
     std::string output;   // what came and was not looked at yet
     NodeNumber edge = 0;  // the node that the client is connected to
+    bool moving = false;  // it is in the mail
+    bool cut = false;     // the client has lost it, whatever the node that has the session knows
+    bool orphan = false;  // the node that had the session is gone, and the edge does not know
+    bool closed() const { return cut || (!connected && !moving && !orphan); }
   };
 
   int Open(ShardId at = 0);
@@ -80,9 +87,10 @@ class Node : private Placement {
   bool work_runs = true;  // one slice after the other, until nothing is left
 
   void MakeDurable(ShardId shard);
-  void DeliverMail(ShardId from, ShardId to);
+  void DeliverMail(ShardId from, ShardId to, size_t at_most = SIZE_MAX);
   void Settle();
   void Step();  // one tick on every shard, nothing more
+  void Step(ShardId shard);
   void Advance(TimeMs ms);
   void Sneak(TimeMs ms) { now_ += ms; }  // no timer is looked at before the next event
   void CloseAll(mqtt::ReasonCode reason);
@@ -99,10 +107,43 @@ class Node : private Placement {
   // when table_runs.
   void Give(session::PartitionId partition, NodeNumber to);
   bool table_runs = true;
+  PartitionRow RowOf(session::PartitionId partition) const { return table_[partition]; }
   NodeNumber OwnerOf(session::PartitionId partition) const { return table_[partition].node; }
   // Two nodes lose sight of each other, and find each other again.
   void Part(NodeNumber a, NodeNumber b);
   void Join(NodeNumber a, NodeNumber b);
+
+  // The disk of a node, with all of its shards.
+  void MakeNodeDurable(NodeNumber node);
+  // For what does not wait for the mail to be delivered (tests/sim):
+  // Dies, and nobody notices yet; is started, and reads its disk, but has joined nobody.
+  void Die(NodeNumber node);
+  void Boot(NodeNumber node);
+  // It has joined: recovery is finished, clients are served.
+  bool Joined(NodeNumber node);
+  void FinishBoot(NodeNumber node);
+  // Only `at` notices that the link has broken; nothing goes through it any more.
+  void Lose(NodeNumber at, NodeNumber peer);
+  bool Sees(NodeNumber at, NodeNumber peer) const { return sees_[at][peer]; }
+  bool Lives(NodeNumber node) const { return Alive(First(node)); }
+  // The coordinator takes what it was asked for; a node hears of its decisions so far.
+  void Decide();
+  void Hear(NodeNumber node);
+  void SetMembers(NodeNumber node, const std::vector<NodeNumber>& members);
+  void SetLease(NodeNumber node, bool held);
+  // Looks at each mail before it is delivered and may change it; false: it is lost.
+  std::function<bool(ShardId from, ShardId to, Mail* mail)> on_mail;
+  // As if `from` had sent it.
+  void Bring(ShardId from, ShardId to, Mail mail);
+  // The payload that the node retains under the topic.
+  std::optional<std::string> Retains(NodeNumber node, const std::string& topic);
+  // Where shards' tables differ from what the owners of the routes have; when all is settled.
+  std::vector<std::string> CompareRoutes() const;
+  // What is said to be durable is lost all the same.
+  void LieAboutDisk() {
+    for (auto& store : stores_)
+      store->lie();
+  }
 
   Core& core(ShardId shard = 0) { return *cores_[shard]; }
   ShardStats& stats(ShardId shard = 0) { return *stats_[shard]; }
@@ -135,7 +176,8 @@ class Node : private Placement {
   void TakeOutput(ShardId shard, Connection& connection, Link* link);
   bool MoveMail();
   bool DiskIsBusy() const;
-  bool DeliverAll(ShardId from, ShardId to);
+  bool DeliverAll(ShardId from, ShardId to, size_t at_most);
+  void LoseMail(ShardId from, ShardId to);
   void Adopt(ShardId shard, std::unique_ptr<MovedConnection> moved);
 
   const NodeOptions options_;
@@ -150,12 +192,13 @@ class Node : private Placement {
   std::vector<std::unique_ptr<ShardStats>> stats_;
   std::vector<std::unique_ptr<JournalStore>> stores_;
   std::vector<std::unique_ptr<Core>> cores_;
-  // Connections that go through the link between two nodes end with it.
-  void CutRelayed(NodeNumber a, NodeNumber b);
+  void CutRelayed(NodeNumber at, NodeNumber peer);
 
   std::vector<std::vector<std::deque<Mail>>> mail_;  // [from][to]
   std::vector<PartitionRow> table_;                  // as the coordinator has it
-  std::vector<RowChange> changes_;                   // decided, not told
+  std::vector<RowChange> changes_;                   // asked for, not decided
+  std::vector<std::vector<RowChange>> decided_;      // by node: what it has not heard
+  std::vector<std::vector<bool>> sees_;              // [at][peer]
 };
 
 }  // namespace skein::shard

@@ -1,12 +1,14 @@
 #include "tests/unit/shard/journal_store.h"
 
 #include <algorithm>
+#include <set>
 
 namespace skein::shard {
 
 session::Lsn JournalStore::Append(const session::SessionKey& key, const session::RecordBody& body,
-                                  const session::CommitGroupPtr&) {
+                                  const session::CommitGroupPtr& group) {
   Entry& entry = entries_.emplace_back();
+  entry.group = group;
   entry.key = key;
   entry.body = body;
   const auto keep = [&entry](std::string_view* view) {
@@ -58,7 +60,36 @@ void JournalStore::Recover(const std::function<void(const session::SessionImage&
   Replay(entries_.size()).Recover(visit);
 }
 
+void JournalStore::MakeDurable(const std::vector<JournalStore*>& stores) {
+  std::vector<session::Lsn> end;
+  for (const JournalStore* store : stores)
+    end.push_back(store->committed_);
+  // A group that is not complete, or of which something is not committed, holds back what follows.
+  for (bool again = true; again;) {
+    again = false;
+    std::set<const session::CommitGroup*> late;
+    for (size_t i = 0; i < stores.size(); ++i) {
+      for (session::Lsn lsn = stores[i]->durable_; lsn < stores[i]->entries_.size(); ++lsn) {
+        const session::CommitGroupPtr& group = stores[i]->entries_[lsn].group;
+        if (group != nullptr && (group->open_parts > 0 || lsn >= end[i])) late.insert(group.get());
+      }
+    }
+    for (size_t i = 0; i < stores.size(); ++i) {
+      for (session::Lsn lsn = stores[i]->durable_; lsn < end[i]; ++lsn) {
+        if (!late.contains(stores[i]->entries_[lsn].group.get())) continue;
+        end[i] = lsn;
+        again = true;
+      }
+    }
+  }
+  for (size_t i = 0; i < stores.size(); ++i) {
+    for (; stores[i]->durable_ < end[i]; ++stores[i]->durable_)
+      stores[i]->entries_[stores[i]->durable_].group.reset();
+  }
+}
+
 void JournalStore::Crash() {
+  if (lies_) durable_ -= std::min<session::Lsn>(durable_, 8);
   while (entries_.size() > durable_)
     entries_.pop_back();
   committed_ = durable_;

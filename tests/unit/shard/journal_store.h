@@ -31,9 +31,13 @@ class JournalStore final : public session::SessionStore {
 
   // The disk has written what was committed.
   void MakeDurable() { durable_ = committed_; }
+  // The same of all shards of a node: what belongs to one commit group becomes durable together.
+  static void MakeDurable(const std::vector<JournalStore*>& stores);
   // Something is to come: a page, or what was appended becomes durable.
   bool busy() const { return !reads_.empty() || durable_ < entries_.size(); }
   void set_full(bool full) { full_ = full; }
+  // From now on a crash takes what was last made durable as well.
+  void lie() { lies_ = true; }
   // The process died: what was not durable never happened.
   void Crash();
 
@@ -43,7 +47,8 @@ class JournalStore final : public session::SessionStore {
     session::RecordBody body;
     std::string text;  // what the views in `body` look at
     std::vector<uint32_t> ids;
-    bool void_record = false;  // cancelled, or none of a session
+    bool void_record = false;       // cancelled, or none of a session
+    session::CommitGroupPtr group;  // until it is durable
   };
 
   storage::MemorySessionStore Replay(session::Lsn end) const;
@@ -53,6 +58,7 @@ class JournalStore final : public session::SessionStore {
   session::Lsn committed_ = 0;
   session::Lsn durable_ = 0;
   bool full_ = false;
+  bool lies_ = false;
 };
 
 }  // namespace skein::shard

@@ -169,14 +169,15 @@ TEST_F(MoveTest, TheGiverDiesBeforeItIsDecided) {
     give @s1 2
     p> publish 1 t early q1
     crash 1
-    p< puback 1 0x97
+    p< puback 1
     release mail
     revive 1
     p> publish 2 t later q1
     p< puback 2
     s> connect id=@s1 keep expiry=1000 at=0
     s< connack present
-    s< publish t later q1 #1
+    s< publish t early q1 #1
+    s< publish t later q1 #2
   )");
   EXPECT_EQ(OwnerOf(IdOf(1, "s")), 1);
 }
@@ -195,18 +196,19 @@ TEST_F(MoveTest, TheGiverDiesWhenItIsDecided) {
     hold table
     give @s1 2
     crash 1
-    p> publish 2 t refused q1
-    p< puback 2 0x97
+    p> publish 2 t kept q1
+    p< puback 2
     release table
     p> publish 3 t two q1
     p< puback 3
     s> connect id=@s1 keep expiry=1000 at=0
     s< connack present
     s< publish t one q1 #1
-    s< publish t two q1 #2
+    s< publish t kept q1 #2
+    s< publish t two q1 #3
     revive 1
     p> publish 4 t three q1
-    s< publish t three q1 #3
+    s< publish t three q1 #4
     p< puback 4
   )");
   EXPECT_EQ(OwnerOf(IdOf(1, "s")), 2);
