@@ -104,6 +104,7 @@ struct alignas(64) ShardStats {
   Counter outbox_sent;  // and taken by the owner, or expired
   Counter takeovers;
   Counter wills_sent;
+  Counter messages_redispatched;  // a member of a shared group went, another one has its message
   Counter auth_refused;
   Counter access_refused;  // by the access rules
   Counter mailbox_full;
@@ -157,6 +158,7 @@ void ShardStats::Visit(V&& visit) const {
   one("outbox_sent", outbox_sent);
   one("takeovers", takeovers);
   one("wills_sent", wills_sent);
+  one("messages_redispatched", messages_redispatched);
   one("auth_refused", auth_refused);
   one("access_refused", access_refused);
   one("mailbox_full", mailbox_full);

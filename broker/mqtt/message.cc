@@ -32,6 +32,7 @@ MessagePtr Message::Make(const Init& init) {
   message->expiry_seconds_ = init.expiry_seconds;
   message->received_at_ = init.received_at;
   message->publisher_ = init.publisher;
+  message->client_hash_ = init.client_hash;
   message->qos_ = init.qos;
   message->retain_ = init.retain;
   char* at = reinterpret_cast<char*>(message + 1);
@@ -54,6 +55,7 @@ MessagePtr Message::ReceivedAt(TimeMs time) const {
   init.expiry_seconds = expiry_seconds_;
   init.received_at = time;
   init.publisher = publisher_;
+  init.client_hash = client_hash_;
   return Make(init);
 }
 

@@ -38,6 +38,8 @@ class Message {
     // Identifies the publishing session for No Local [MQTT-3.8.3-3]; 0 = none (a will after its
     // session ended).
     uint64_t publisher = 0;
+    // Of the publisher's client id, for shared groups that choose by it; 0 = not known.
+    uint32_t client_hash = 0;
   };
 
   static MessagePtr Make(const Init& init);
@@ -52,6 +54,7 @@ class Message {
   Qos qos() const { return qos_; }
   bool retain() const { return retain_; }
   uint64_t publisher() const { return publisher_; }
+  uint32_t client_hash() const { return client_hash_; }
   TimeMs received_at() const { return received_at_; }
   uint32_t expiry_seconds() const { return expiry_seconds_; }
   bool has_expiry() const { return expiry_seconds_ != kNoExpiry; }
@@ -81,6 +84,7 @@ class Message {
   uint32_t expiry_seconds_ = kNoExpiry;
   TimeMs received_at_ = 0;
   uint64_t publisher_ = 0;
+  uint32_t client_hash_ = 0;
   uint16_t topic_size_ = 0;
   Qos qos_ = Qos::kAtMostOnce;
   bool retain_ = false;

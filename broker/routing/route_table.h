@@ -83,6 +83,11 @@ class RouteTable {
   // Replaces *out. The pointers hold until the next Set() or WithdrawAll().
   void Match(std::string_view topic, Matches* out);
 
+  // Somebody said that there are members of the shared group.
+  bool HasGroup(std::string_view filter_text) const {
+    return FindGroup(filter_text) != TextIndex::kNone;
+  }
+
   // Pairs of filter and destination.
   size_t size() const { return size_; }
   // Equal for equal tables whatever the order of the calls, on any machine: to compare replicas.

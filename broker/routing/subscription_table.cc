@@ -91,7 +91,7 @@ SessionSlot SubscriptionTable::session(SubscriptionHandle handle) const {
 }
 
 std::string_view SubscriptionTable::text(FilterId filter) const {
-  if (IsGroup(filter)) return groups_[filter & ~kGroupBit].text;
+  if (IsGroup(filter)) return groups_[filter & ~kGroupBit].text();
   return index_.text(filter);
 }
 
@@ -115,7 +115,7 @@ SubscriptionTable::Footprint SubscriptionTable::footprint() const {
 
 uint32_t SubscriptionTable::FindGroup(std::string_view filter_text) const {
   return group_index_.Find(filter_text,
-                           [this](uint32_t id) -> std::string_view { return groups_[id].text; });
+                           [this](uint32_t id) -> std::string_view { return groups_[id].text(); });
 }
 
 FilterId SubscriptionTable::FindOrAddFilter(std::string_view filter_text) {
@@ -132,7 +132,7 @@ FilterId SubscriptionTable::FindOrAddFilter(std::string_view filter_text) {
 FilterId SubscriptionTable::AddGroup(std::string_view filter_text, uint32_t entry,
                                      size_t share_name_size) {
   SharedGroup group;
-  group.text = filter_text;
+  group.name = ShareRef(filter_text);
   group.share_name_size = static_cast<uint32_t>(share_name_size);
   group.entry = entry;
   const uint32_t slot = groups_.Insert(std::move(group));
@@ -154,7 +154,7 @@ void SubscriptionTable::DropFilter(FilterId filter) {
     std::unique_ptr<std::vector<uint32_t>>& groups = index_[entry].groups;
     std::erase(*groups, slot);
     if (groups->empty()) groups.reset();
-    group_index_.Erase(groups_[slot].text, slot);
+    group_index_.Erase(groups_[slot].text(), slot);
     groups_.Erase(slot);
   } else {
     --plain_filters_;

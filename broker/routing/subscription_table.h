@@ -20,6 +20,7 @@
 #include "absl/container/inlined_vector.h"
 #include "broker/base/types.h"
 #include "broker/routing/filter_index.h"
+#include "broker/routing/share_ref.h"
 #include "broker/routing/slab.h"
 #include "broker/routing/text_index.h"
 
@@ -60,16 +61,13 @@ static_assert(sizeof(Subscriber) <= 16);
 
 // The members of "$share/{share_name}/{topic_filter}" on this shard.
 struct SharedGroup {
-  std::string_view share_name() const {
-    return std::string_view(text).substr(kPrefix, share_name_size);
-  }
-  std::string_view topic_filter() const {
-    return std::string_view(text).substr(kPrefix + share_name_size + 1);
-  }
+  std::string_view share_name() const { return text().substr(kPrefix, share_name_size); }
+  std::string_view topic_filter() const { return text().substr(kPrefix + share_name_size + 1); }
+  std::string_view text() const { return name.text(); }
 
   static constexpr size_t kPrefix = 7;  // "$share/"
 
-  std::string text;
+  ShareRef name;
   uint32_t share_name_size = 0;
   // Whose turn it is, for the owner to advance; take it modulo members.size().
   uint32_t next = 0;

@@ -12,6 +12,7 @@
 
 #include "broker/base/types.h"
 #include "broker/mqtt/message.h"
+#include "broker/routing/share_ref.h"
 
 namespace skein::session {
 
@@ -46,6 +47,7 @@ struct Delivery {
   uint64_t lsn = 0;   // of its Enqueued record if that may still be cancelled, else 0
   // Position in a durable session's queue, from 1; 0 in transient sessions.
   uint64_t sequence = 0;
+  routing::ShareRef share;  // the group that it came through, if any
 };
 
 }  // namespace skein::session

@@ -164,4 +164,38 @@ void Outbound::ClearQueue(QueueBudget* budget) {
   queue_.clear();
 }
 
+template <typename Pick>
+void Outbound::TakeQueued(Pick pick, QueueBudget* budget, std::vector<Delivery>* taken) {
+  for (size_t left = queue_.size(); left > 0; --left) {
+    Delivery delivery = TakeFront(budget);
+    if (pick(delivery)) {
+      taken->push_back(std::move(delivery));
+    } else {
+      Enqueue(std::move(delivery), budget);
+    }
+  }
+}
+
+std::vector<Delivery> Outbound::TakeWaiting(std::string_view group, QueueBudget* budget) {
+  std::vector<Delivery> taken;
+  const auto pick = [group](const Delivery& each) { return each.share.text() == group; };
+  TakeQueued(pick, budget, &taken);
+  return taken;
+}
+
+std::vector<Delivery> Outbound::TakeShared(QueueBudget* budget) {
+  std::vector<Delivery> taken;
+  for (size_t i = window_.size(); i > 0; --i) {  // the first of the window goes when it is done
+    InFlight& entry = window_[i - 1];
+    if (entry.state != State::kPublished || entry.delivery.qos != Qos::kAtLeastOnce ||
+        !entry.delivery.share)
+      continue;
+    taken.push_back(std::move(entry.delivery));
+    Finish(&entry);
+  }
+  std::reverse(taken.begin(), taken.end());
+  TakeQueued([](const Delivery& each) { return bool{each.share}; }, budget, &taken);
+  return taken;
+}
+
 }  // namespace skein::session

@@ -8,6 +8,8 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
+#include <vector>
 
 #include "broker/base/ring.h"
 #include "broker/base/types.h"
@@ -96,6 +98,13 @@ class Outbound {
   Delivery TakeFront(QueueBudget* budget);
   void ClearQueue(QueueBudget* budget);
 
+  // --- what other clients may have ---
+  // Takes out what waits and came through the shared group.
+  std::vector<Delivery> TakeWaiting(std::string_view group, QueueBudget* budget);
+  // The session is over: takes out what waits and came through any group, and of QoS 1 also what
+  // was sent. In order.
+  std::vector<Delivery> TakeShared(QueueBudget* budget);
+
   // What window and queue hold together.
   struct Contents {
     uint64_t messages = 0;
@@ -112,6 +121,8 @@ class Outbound {
 
   uint64_t End() const { return first_ + window_.size(); }
   Finished Finish(InFlight* entry);
+  template <typename Pick>
+  void TakeQueued(Pick pick, QueueBudget* budget, std::vector<Delivery>* taken);
 
   Ring<InFlight> window_;  // consecutive ids; the first one is not kDone
   Ring<Delivery> queue_;

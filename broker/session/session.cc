@@ -1,8 +1,19 @@
 #include "broker/session/session.h"
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include <algorithm>
+#include <utility>
 
 namespace skein::session {
+
+Session::Session(std::string client_id, SessionSlot slot, uint64_t token)
+    : client_id_(std::move(client_id)),
+      timer_(kTimerKind, slot),
+      token_(token),
+      slot_(slot),
+      client_hash_(static_cast<uint32_t>(XXH3_64bits(client_id_.data(), client_id_.size())) | 1) {}
 
 Outbound& Session::outbound() {
   if (outbound_ == nullptr) outbound_ = std::make_unique<Outbound>();

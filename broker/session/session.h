@@ -56,12 +56,13 @@ class Session {
   static constexpr ConnectionSlot kOffline = UINT32_MAX;
 
   // token: unique on the node, marks this session's publishes for No Local.
-  Session(std::string client_id, SessionSlot slot, uint64_t token)
-      : client_id_(std::move(client_id)), timer_(kTimerKind, slot), token_(token), slot_(slot) {}
+  Session(std::string client_id, SessionSlot slot, uint64_t token);
 
   static constexpr uint8_t kTimerKind = 1;
 
   const std::string& client_id() const { return client_id_; }
+  // The same for a client id on every node; never 0.
+  uint32_t client_hash() const { return client_hash_; }
   SessionSlot slot() const { return slot_; }
   uint64_t token() const { return token_; }
 
@@ -110,6 +111,8 @@ class Session {
   bool check_each = false;
   // Restored, and its client has not been back: what it may do is not known.
   bool rules_unknown = false;
+  // It is or was a member of shared groups.
+  bool shares = false;
   uint32_t access_epoch = 0;  // of the rules its subscriptions were judged with
   // Who the client is; null: anonymous.
   std::shared_ptr<const auth::Principal> principal;
@@ -126,6 +129,7 @@ class Session {
   uint64_t token_;
   uint64_t last_sequence_ = 0;
   SessionSlot slot_;
+  uint32_t client_hash_;
 };
 
 // When a session that goes offline at `now` expires.

@@ -86,6 +86,7 @@ struct Enqueued {
   Qos qos = Qos::kAtLeastOnce;
   bool retain = false;
   PacketId packet_id = 0;
+  routing::ShareRef share{};  // the shared group that it came through, if any
 };
 // It was sent with this packet id. Messages are sent in the order of their sequences.
 struct Sent {
@@ -163,6 +164,7 @@ struct StoredDelivery {
   PacketId packet_id = 0;  // 0 = not sent yet
   bool released = false;
   uint64_t cost = 0;
+  routing::ShareRef share;
 };
 
 // Asks for the messages of a queue from a sequence on, in ascending order.

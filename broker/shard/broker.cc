@@ -40,6 +40,7 @@ absl::Status Broker::Start() {
     shard.table = options_.table;
     shard.join_timeout_ms = options_.join_timeout_ms;
     shard.limits = options_.limits;
+    shard.shares = options_.shares;
     shard.listeners = infos;
     Ports ports;
     ports.store = stores_.back().get();

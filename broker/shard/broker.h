@@ -31,6 +31,7 @@ struct BrokerOptions {
   std::vector<NodeNumber> members;  // of the cluster
   TimeMs join_timeout_ms = 0;       // how long to wait for the other nodes
   Limits limits;
+  ShareStrategies shares;
   std::vector<BrokerListener> listeners;
 };
 

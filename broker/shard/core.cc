@@ -17,7 +17,8 @@ Core::Core(const ShardOptions& options, const Ports& ports, TimeMs now)
       once_book_(&state_),
       dispatcher_(&state_, &access_, &sender_, &stored_, &feed_, &once_book_),
       promises_(&state_, &sender_, &dispatcher_),
-      lifecycle_(&state_, &access_, &sender_, &dispatcher_, &promises_, &stored_),
+      redispatch_(&state_, &dispatcher_, &stored_),
+      lifecycle_(&state_, &access_, &sender_, &dispatcher_, &promises_, &stored_, &redispatch_),
       replay_(&state_, &sender_, &dispatcher_),
       connect_handler_(&state_, &access_, &sender_, &lifecycle_),
       packet_handler_(&state_, &access_, &sender_, &dispatcher_, &promises_, &lifecycle_, &replay_),
@@ -39,6 +40,7 @@ Core::~Core() {
 
 void Core::Recover() {
   state_.ports.store->Recover([this](const session::SessionImage& image) {
+    if (redispatch_.Restore(image)) return;
     if (OnceBook::IsBook(image)) {
       once_book_.Restore(image);
     } else if (Outbox::IsQueue(image)) {
@@ -278,6 +280,7 @@ void Core::Tick() {
   more_work_ |= replay_.Run();
   more_work_ |= feed_.Run();
   if (!mover_.idle()) more_work_ |= mover_.Run();
+  if (!redispatch_.idle()) more_work_ |= redispatch_.Run();
   if (!dispatcher_.outbox().empty()) more_work_ |= dispatcher_.RunOutbox();
   if (!state_.frozen.empty() || view_.answers_wait()) view_.Tick();
   more_work_ |= access_.Recheck();
@@ -308,6 +311,8 @@ void Core::OnStore() {
       more_work_ = true;
     } else if ((page.token & OnceBook::kPageBit) != 0) {
       once_book_.OnPage(&page);
+    } else if ((page.token & Redispatcher::kPageBit) != 0) {
+      redispatch_.OnPage(&page);
     } else {
       dispatcher_.OnPage(&page);
     }
@@ -334,7 +339,7 @@ void Core::OnDurable() {
                      "the disk is nearly full and this version of MQTT cannot be told so");
   }
   if (!replay_.idle()) more_work_ |= replay_.Run();  // those that waited for their SUBACK
-  more_work_ |= CanResume();
+  more_work_ |= CanResume() || dispatcher_.has_given();
 }
 
 void Core::OnTimer(const TimerEntry& entry) {

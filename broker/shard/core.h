@@ -22,6 +22,7 @@
 #include "broker/shard/mover.h"
 #include "broker/shard/packet_handler.h"
 #include "broker/shard/promises.h"
+#include "broker/shard/redispatch.h"
 #include "broker/shard/retained_feed.h"
 #include "broker/shard/retained_replay.h"
 #include "broker/shard/sender.h"
@@ -41,7 +42,10 @@ class Core {
   // Loads the shard's durable sessions. Before anything else.
   void Recover();
   // Once every shard has Settled(): wills and expiries of what was loaded. Then clients may come.
-  void FinishRecovery() { lifecycle_.FinishRestore(); }
+  void FinishRecovery() {
+    redispatch_.Begin();
+    lifecycle_.FinishRestore();
+  }
 
   // The other shards know the routes of what was recovered.
   bool Settled() const { return state_.RoutesApplied(state_.route_sequence); }
@@ -49,6 +53,7 @@ class Core {
   // What the shard knows of the cluster.
   ClusterView& view() { return view_; }
   const ClusterView& view() const { return view_; }
+  const Redispatcher& redispatcher() const { return redispatch_; }
   Mover& mover() { return mover_; }
 
   void BeginTick(TimeMs now) { state_.now = now; }
@@ -77,7 +82,7 @@ class Core {
   void Tick();
 
   // There is more to do that needs no event.
-  bool more_work() const { return more_work_; }
+  bool more_work() const { return more_work_ || redispatch_.woken(); }
 
   // Ends the tick's batch of records; releases the replies whose promise is kept.
   void Commit();
@@ -137,6 +142,7 @@ class Core {
   OnceBook once_book_;
   Dispatcher dispatcher_;
   Promises promises_;
+  Redispatcher redispatch_;
   Lifecycle lifecycle_;
   RetainedReplay replay_;
   ConnectHandler connect_handler_;

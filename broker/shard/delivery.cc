@@ -43,6 +43,7 @@ void Dispatcher::Offer(Session& session, const mqtt::MessagePtr& message, Qos su
   delivery.qos = qos;
   delivery.retain = retain;
   delivery.cost = static_cast<uint32_t>(message->cost());
+  if (via_ != nullptr) delivery.share = *via_;
   const bool at_once = connection != nullptr && sender_.HasRoom(*connection) &&
                        !session.has_queued() &&
                        session.outbound().WindowOpen(connection->receive_maximum);
@@ -66,7 +67,8 @@ void Dispatcher::SendInFlight(Session& session, Connection& connection, Delivery
       lsn = state_.Record(session, session::Sent{d.sequence, sent.id}, nullptr);
     } else {
       lsn = d.lsn = state_.Record(
-          session, session::Enqueued{d.sequence, d.message, d.ids.view(), d.qos, d.retain, sent.id},
+          session,
+          session::Enqueued{d.sequence, d.message, d.ids.view(), d.qos, d.retain, sent.id, d.share},
           gate);
     }
     // What follows such a message waits behind it, so that order holds.
@@ -145,7 +147,7 @@ void Dispatcher::QueueOrDrop(Session& session, Delivery delivery, Gate* gate) {
   delivery.lsn =
       state_.Record(session,
                     session::Enqueued{delivery.sequence, delivery.message, delivery.ids.view(),
-                                      delivery.qos, delivery.retain, 0},
+                                      delivery.qos, delivery.retain, 0, delivery.share},
                     gate);
   if (stored_.MustStore(session)) {
     stored_.Add(&session, delivery, delivery.lsn);
@@ -202,6 +204,7 @@ void Dispatcher::Resend(Session& session, Connection& connection, Outbound::InFl
 }
 
 void Dispatcher::OnPublishDone(uint64_t token, bool refused) {
+  if ((token & kGivenBit) != 0) return given_.push_back({token, refused});
   const auto found = pending_.find(token);
   if (found == pending_.end()) return;
   Pending& pending = found->second;

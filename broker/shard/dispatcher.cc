@@ -17,33 +17,6 @@ absl::string_view Key(std::string_view text) {
   return {text.data(), text.size()};
 }
 
-// Shares of weight 2 and more have connected members; those of weight 1 only offline ones, and wait
-// until no other is left.
-routing::Destination PickShare(routing::RouteTable::SharedRoute* route) {
-  uint32_t connected = 0;
-  for (const auto& share : route->shares)
-    connected += share.weight / 2;
-  const uint32_t turn = route->turn++;
-  if (connected == 0) return route->shares[turn % route->shares.size()].destination;
-  uint32_t rest = turn % connected;
-  for (const auto& share : route->shares) {
-    if (rest < share.weight / 2) return share.destination;
-    rest -= share.weight / 2;
-  }
-  return route->shares.front().destination;
-}
-
-// The heaviest that is not among `tried`; nothing if all are.
-std::optional<routing::Destination> PickOther(const routing::RouteTable::SharedRoute& route,
-                                              const std::vector<PlaceId>& tried) {
-  const routing::RouteTable::Share* best = nullptr;
-  for (const auto& share : route.shares) {
-    if (std::find(tried.begin(), tried.end(), share.destination) != tried.end()) continue;
-    if (best == nullptr || share.weight > best->weight) best = &share;
-  }
-  return best == nullptr ? std::nullopt : std::optional(best->destination);
-}
-
 }  // namespace
 
 Dispatcher::Outcome Dispatcher::Publish(const mqtt::MessagePtr& message, Gate* gate,
@@ -155,7 +128,7 @@ void Dispatcher::Forward(const mqtt::MessagePtr& message, uint64_t token,
   }
   for (routing::RouteTable::SharedRoute* route : route_matches_.shared) {
     *matched = true;
-    const auto target = static_cast<ShardId>(PickShare(route));
+    const PlaceId target = *picker_.PickPlace(route, *message);
     if (target == self) {
       groups_here->emplace_back(route->text);
       continue;
@@ -298,35 +271,33 @@ void Dispatcher::DeliverTarget(const mqtt::MessagePtr& message, const TargetList
         &images_, gate);
 }
 
-const routing::Subscriber* Dispatcher::PickMember(routing::SharedGroup* group,
-                                                  std::string_view topic, bool connected_only) {
-  const size_t count = group->members.size();
-  const routing::Subscriber* fallback = nullptr;
-  for (size_t step = 0; step < std::min(count, kMembersTried); ++step) {
-    const size_t index = (group->next + step) % count;
-    const routing::Subscriber& member = group->members[index];
-    session::Session& session = state_.sessions[member.session];
-    if (!access_.MayReceive(session, topic)) continue;
-    const Connection* connection = ServingConnection(session);
-    if (connection != nullptr && sender_.HasRoom(*connection) && !session.has_queued()) {
-      group->next = static_cast<uint32_t>((index + 1) % count);
-      return &member;
-    }
-    if (fallback == nullptr && (connection != nullptr || !connected_only)) fallback = &member;
+Member Dispatcher::Look(const routing::Subscriber& subscriber, std::string_view topic, bool waits) {
+  session::Session& session = state_.sessions[subscriber.session];
+  Member member{MemberState::kUnfit, session.client_hash()};
+  if (!access_.MayReceive(session, topic)) return member;
+  const Connection* connection = ServingConnection(session);
+  if (connection == nullptr) {
+    if (waits) member.state = MemberState::kAway;
+  } else {
+    const bool at_once = sender_.HasRoom(*connection) && !session.has_queued();
+    member.state = at_once ? MemberState::kReady : MemberState::kBusy;
   }
-  if (count > 0) group->next = static_cast<uint32_t>((group->next + 1) % count);
-  return fallback;
+  return member;
 }
 
 bool Dispatcher::DeliverShared(const mqtt::MessagePtr& message, routing::SharedGroup* group,
                                Gate* gate) {
-  const routing::Subscriber* member =
-      PickMember(group, message->topic(), message->qos() == Qos::kAtMostOnce);
+  const bool waits = message->qos() != Qos::kAtMostOnce;
+  const routing::Subscriber* member = picker_.PickMember(
+      group, *message,
+      [&](const routing::Subscriber& each) { return Look(each, message->topic(), waits); });
   if (member == nullptr) return false;
   const std::span<const uint32_t> ids =
       member->identifier == 0 ? std::span<const uint32_t>{} : std::span(&member->identifier, 1);
+  via_ = &group->name;
   Offer(state_.sessions[member->session], message, member->qos(),
         message->retain() && member->retain_as_published(), ids, &images_, gate);
+  via_ = nullptr;
   return true;
 }
 
@@ -402,8 +373,8 @@ uint32_t Dispatcher::PassOn(const mqtt::MessagePtr& message, uint64_t token,
     const auto& routes = route_matches_.shared;
     const auto route =
         std::find_if(routes.begin(), routes.end(), [&](const auto* r) { return r->text == group; });
-    const std::optional<routing::Destination> next =
-        route == routes.end() ? std::nullopt : PickOther(**route, tried);
+    const std::optional<PlaceId> next =
+        route == routes.end() ? std::nullopt : picker_.PickPlace(*route, *message, tried);
     if (!next) {
       KeepForGroup(group, message, gate);
       continue;
@@ -414,7 +385,7 @@ uint32_t Dispatcher::PassOn(const mqtt::MessagePtr& message, uint64_t token,
     onward.plain = false;
     onward.groups = std::make_unique<std::vector<std::string>>(1, group);
     onward.tried = tried;
-    Send(static_cast<PlaceId>(*next), std::move(onward));
+    Send(*next, std::move(onward));
     ++sent;
   }
   return sent;

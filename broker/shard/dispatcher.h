@@ -22,6 +22,7 @@
 #include "broker/shard/outbox.h"
 #include "broker/shard/retained_feed.h"
 #include "broker/shard/sender.h"
+#include "broker/shard/share_picker.h"
 #include "broker/shard/state.h"
 #include "broker/shard/stored_queues.h"
 
@@ -38,8 +39,8 @@ struct Once {
 class Dispatcher {
  public:
   static constexpr size_t kMaxJobs = 1024;
-  // Members of a shared group that are looked at to find one that can take a message at once.
-  static constexpr size_t kMembersTried = 256;
+  // Marks the numbers of GiveToGroup().
+  static constexpr uint64_t kGivenBit = uint64_t{1} << 63;
 
   Dispatcher(ShardState* state, Access* access, Sender* sender, StoredQueues* stored,
              RetainedFeed* feed, OnceBook* once_book)
@@ -50,6 +51,8 @@ class Dispatcher {
         feed_(*feed),
         once_book_(*once_book),
         outbox_(state),
+        picker_(state->options.shares, state->options.node, state->options.id, state->options.count,
+                state->ports.random),
         // An answer that was meant for the process before this one finds nothing.
         next_token_(1 + (state->clustered() ? state->ports.random() & UINT32_MAX : 0)),
         once_salt_(state->clustered() ? state->ports.random() : 0) {}
@@ -105,6 +108,7 @@ class Dispatcher {
     return !state_.frozen.empty() && session.will != nullptr &&
            IsFrozen(session.will->message->topic());
   }
+  bool MustHold(std::string_view topic) { return !state_.frozen.empty() && IsFrozen(topic); }
   // All publishes of this shard whose token is less have arrived or are refused, but for those that
   // wait for a partition.
   bool AllAnswered(uint64_t before) const;
@@ -121,6 +125,24 @@ class Dispatcher {
   // was in flight when the last connection ended, in order [MQTT-4.4.0-1] [MQTT-4.6.0-1], then the
   // queue.
   void Pump(session::Session& session);
+
+  // One message for a member of the group, wherever it is. What becomes of it is told by
+  // TakeGiven(), with this id (it has kGivenBit), when it is safe. The records that the caller
+  // appends until EndPublish() become durable together with those made on this node.
+  // kAway: only durable members of a node that cannot be reached.
+  enum class Reach : uint8_t { kNobody, kAway, kNode, kPeer };
+  Reach GiveToGroup(const mqtt::MessagePtr& message, const routing::ShareRef& group, uint64_t id);
+  struct Given {
+    uint64_t id = 0;
+    bool refused = false;
+  };
+  std::vector<Given> TakeGiven() { return std::exchange(given_, {}); }
+  bool has_given() const { return !given_.empty(); }
+  // The group has members somewhere.
+  bool HasMembers(std::string_view group) const {
+    return state_.has_others() ? state_.routes.HasGroup(group)
+                               : state_.subscriptions.Find(group) != routing::kNoFilter;
+  }
 
   // One slice of the waiting fan-outs. True if there is more to do.
   bool RunJobs();
@@ -238,8 +260,8 @@ class Dispatcher {
                    Gate* gate);
   // False: no member here can have it.
   bool DeliverShared(const mqtt::MessagePtr& message, routing::SharedGroup* group, Gate* gate);
-  const routing::Subscriber* PickMember(routing::SharedGroup* group, std::string_view topic,
-                                        bool connected_only);
+  // waits: if its member cannot be sent it now. Asked by the picker.
+  Member Look(const routing::Subscriber& subscriber, std::string_view topic, bool waits);
   void Collect(const mqtt::MessagePtr& message, TargetList* list);
   void DeliverTarget(const mqtt::MessagePtr& message, const TargetList& list, const Target& target,
                      Gate* gate);
@@ -273,6 +295,10 @@ class Dispatcher {
                         std::vector<std::string> groups, Gate* gate);
   // The cluster counts on us, and we know who has subscribed.
   bool MayPromise() const;
+  // Nobody here can have what is for the group; perhaps somebody could who is away.
+  Reach KeepGiven(const mqtt::MessagePtr& message, const routing::ShareRef& group, uint64_t id,
+                  Gate* gate);
+  Reach NobodyHere(std::string_view topic, std::string_view group);
   // A durable session of a partition that moves has.
   bool IsFrozen(std::string_view topic);
   // All of Publish() but what is retained.
@@ -300,6 +326,7 @@ class Dispatcher {
   RetainedFeed& feed_;
   OnceBook& once_book_;
   Outbox outbox_;
+  SharePicker picker_;
   ImageCache images_;
   routing::SubscriptionTable::Matches matches_;
   routing::RouteTable::Matches route_matches_;
@@ -327,6 +354,8 @@ class Dispatcher {
   Once once_;                                // the same
   std::vector<session::PartitionId> aside_;  // the same; see LookAside()
   Special* special_ = nullptr;               // what is being delivered is that
+  std::vector<Given> given_;
+  const routing::ShareRef* via_ = nullptr;  // the group that the delivery at hand comes through
 };
 
 }  // namespace skein::shard

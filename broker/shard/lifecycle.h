@@ -14,6 +14,7 @@
 #include "broker/shard/access.h"
 #include "broker/shard/dispatcher.h"
 #include "broker/shard/promises.h"
+#include "broker/shard/redispatch.h"
 #include "broker/shard/state.h"
 
 namespace skein::shard {
@@ -26,13 +27,14 @@ class Lifecycle {
   static constexpr TimeMs kWillPauseMs = 50;
 
   Lifecycle(ShardState* state, Access* access, Sender* sender, Dispatcher* dispatcher,
-            Promises* promises, StoredQueues* stored)
+            Promises* promises, StoredQueues* stored, Redispatcher* redispatch)
       : state_(*state),
         access_(*access),
         sender_(*sender),
         dispatcher_(*dispatcher),
         promises_(*promises),
-        stored_(*stored) {}
+        stored_(*stored),
+        redispatch_(*redispatch) {}
 
   // Who a client is: the grant of an authenticator, and what the connection tells. Null for an
   // anonymous one without anything special.
@@ -93,6 +95,11 @@ class Lifecycle {
   // Counts a session's memberships in shared groups again after it came or went.
   void AnnounceShared(const session::Session& session);
 
+  // A connected session has left a group.
+  void LeaveGroup(session::Session& session, std::string_view filter) {
+    redispatch_.OnUnsubscribed(&session, filter);
+  }
+
   // Empty: this shard owns no partition that could have it.
   std::string NewClientId();
 
@@ -117,6 +124,7 @@ class Lifecycle {
   Dispatcher& dispatcher_;
   Promises& promises_;
   StoredQueues& stored_;
+  Redispatcher& redispatch_;
   std::vector<SessionRef> orphans_;  // restored sessions whose connection died with the process
   std::vector<SessionRef> strays_;
 };

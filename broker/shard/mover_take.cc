@@ -56,7 +56,7 @@ void Mover::Take(PlaceId from, MovedMessage* moved) {
   }
   auto& store = *state_.ports.store;
   store.Append(image.key, session::Enqueued{entry.sequence, entry.message, entry.subscription_ids,
-                                            entry.qos, entry.retain, entry.packet_id});
+                                            entry.qos, entry.retain, entry.packet_id, entry.share});
   if (entry.released) store.Append(image.key, session::Released{entry.sequence});
   if (image.queued_messages == 0) image.first_sequence = entry.sequence;
   ++image.queued_messages;

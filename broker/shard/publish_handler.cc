@@ -173,6 +173,7 @@ void PacketHandler::Deliver(Connection& connection, Session& session) {
   init.retain = publish_.retain;
   init.received_at = state_.now;
   init.publisher = session.token();
+  init.client_hash = session.client_hash();
   const mqtt::MessagePtr message = mqtt::Message::Make(init);
   if (publish_.qos == Qos::kAtMostOnce) {
     dispatcher_.Publish(message, nullptr, nullptr);

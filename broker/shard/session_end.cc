@@ -46,6 +46,7 @@ void Lifecycle::PublishWill(Session& session) {
   init.received_at = state_.now;
   init.publisher = session.token();
   const std::string name = session.client_id() + '/' + std::to_string(given.received_at());
+  init.client_hash = session.client_hash();
   state_.stats.wills_sent.Add();
   // As one: else a crash in between would lose the will, or send it twice.
   dispatcher_.PublishWill(mqtt::Message::Make(init), name, session.recorded());
@@ -67,9 +68,13 @@ void Lifecycle::OnSessionTimer(Session& session) {
 void Lifecycle::End(Session& session) {
   PublishWill(session);
   DropSubscriptions(session);
-  state_.stats.Drop(DropReason::kSessionEnded, stored_.Forget(&session));
+  const bool outlived = redispatch_.TakeOver(&session);
+  const uint64_t lost = stored_.Forget(&session);
   state_.wheel.Cancel(&session.timer());
-  state_.Record(session, session::Ended{}, nullptr);
+  if (!outlived) {
+    state_.stats.Drop(DropReason::kSessionEnded, lost);
+    state_.Record(session, session::Ended{}, nullptr);
+  }
   state_.stats.sessions.Add(-1);
   state_.sessions.Erase(session);
 }
@@ -170,6 +175,7 @@ Session& Lifecycle::Restore(const session::SessionImage& image, uint64_t inbound
     const routing::SubscriptionHandle handle =
         state_.subscriptions.Add(filter, session.slot(), options);
     session.subscriptions.emplace(state_.subscriptions.filter(handle), handle);
+    session.shares |= filter.starts_with("$share/");
     state_.stats.subscriptions.Add(1);
     CountDurable(session, filter, 1);
     AnnounceRoute(filter);

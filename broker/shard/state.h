@@ -34,6 +34,7 @@
 #include "broker/shard/mail.h"
 #include "broker/shard/peers.h"
 #include "broker/shard/retained_store.h"
+#include "broker/shard/share_strategy.h"
 #include "broker/shard/tables.h"
 
 namespace skein::shard {
@@ -75,6 +76,7 @@ struct ShardOptions {
   std::vector<PartitionRow> table;
   TimeMs join_timeout_ms = 0;  // how long the runner waits for the other nodes before it serves
   Limits limits;
+  ShareStrategies shares;
   std::vector<ListenerInfo> listeners;
 };
 

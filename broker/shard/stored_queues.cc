@@ -134,6 +134,7 @@ void StoredQueues::TakeEntry(Session* session, session::StoredDelivery* entry) {
   delivery.retain = entry->retain;
   delivery.cost = static_cast<uint32_t>(entry->cost);
   delivery.sequence = entry->sequence;
+  delivery.share = std::move(entry->share);
   if (entry->packet_id != 0) {
     session->outbound().Restore(
         std::move(delivery), entry->packet_id,

@@ -72,6 +72,7 @@ ReasonCode PacketHandler::Subscribe(Session& session, const mqtt::SubscribeEntry
         state_.subscriptions.Add(entry.filter, session.slot(), options);
     filter = state_.subscriptions.filter(handle);
     session.subscriptions.emplace(filter, handle);
+    session.shares |= shared;
     state_.stats.subscriptions.Add(1);
     lifecycle_.CountDurable(session, entry.filter, 1);
     if (first || shared) lifecycle_.AnnounceRoute(entry.filter);
@@ -118,6 +119,7 @@ ReasonCode PacketHandler::Unsubscribe(Session& session, std::string_view filter,
   const bool shared = filter.starts_with("$share/");
   lifecycle_.CountDurable(session, filter, -1);
   if (last || shared) lifecycle_.AnnounceRoute(filter);
+  if (shared) lifecycle_.LeaveGroup(session, filter);
   // From UNSUBACK on nobody sends this shard what is another member's, so the group's order holds.
   if (shared) wait->gate.routes = state_.route_sequence;
   state_.Record(session, session::Unsubscribed{filter}, &wait->gate);

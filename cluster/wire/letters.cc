@@ -107,6 +107,7 @@ struct Encoder {
     out.set_retain(message.retain());
     out.set_age_ms(AgeOf(message.received_at(), now));
     out.set_publisher(message.publisher());
+    out.set_client_hash(message.client_hash());
     out.set_token(forwarded.token);
     out.set_plain(forwarded.plain);
     out.set_once(forwarded.once);
@@ -182,6 +183,7 @@ bool DecodePublish(v1::Publish* publish, const Viewpoint& view, TimeMs now, Mail
   init.retain = publish->retain();
   init.received_at = TimeOf(publish->age_ms(), now);
   init.publisher = publish->publisher();
+  init.client_hash = publish->client_hash();
   ForwardedPublish forwarded;
   forwarded.message = mqtt::Message::Make(init);
   forwarded.token = publish->token();

@@ -105,6 +105,7 @@ void EncodeDelivery(const session::StoredDelivery& delivery, TimeMs now, v1::Mov
   out->set_qos(static_cast<uint32_t>(delivery.qos));
   out->set_retain(delivery.retain);
   out->set_packet_id(delivery.packet_id);
+  if (delivery.share) out->set_share(std::string(delivery.share.text()));
 }
 
 bool DecodeDelivery(const v1::MovedMessage& in, TimeMs now, session::StoredDelivery* delivery) {
@@ -119,6 +120,7 @@ bool DecodeDelivery(const v1::MovedMessage& in, TimeMs now, session::StoredDeliv
   delivery->qos = static_cast<Qos>(in.qos());
   delivery->retain = in.retain();
   delivery->packet_id = static_cast<PacketId>(in.packet_id());
+  if (!in.share().empty()) delivery->share = routing::ShareRef(in.share());
   return !delivery->released || delivery->packet_id != 0;
 }
 

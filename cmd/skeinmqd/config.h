@@ -6,12 +6,14 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "broker/base/limits.h"
 #include "broker/base/log.h"
+#include "broker/shard/share_strategy.h"
 
 namespace skein::config {
 
@@ -199,6 +201,9 @@ struct Config {
   uint32_t worker_queue = 1'000;
   // Look at the files for changes.
   bool reload_watch = true;
+  // How members of shared groups are chosen: usually, and of groups with a strategy of their own.
+  shard::ShareStrategy share_strategy = shard::ShareStrategy::kRoundRobin;
+  std::map<std::string, shard::ShareStrategy> share_groups;
   Limits limits;
 };
 

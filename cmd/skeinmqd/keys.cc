@@ -7,6 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "cmd/skeinmqd/cluster_peers.h"
 #include "cmd/skeinmqd/listener_url.h"
+#include "cmd/skeinmqd/shared_groups.h"
 
 namespace skein::config {
 namespace {
@@ -118,6 +119,11 @@ constexpr Key kKeys[] = {
         "reload.watch", &Config::reload_watch,
         "Whether a change of the configuration or of a file that it names takes effect by itself; "
         "SIGHUP does it in any case."),
+    Other("shared_subscriptions.strategy", &Config::share_strategy,
+          "How the member of a shared group is chosen that a message goes to, see above; the same "
+          "on every node."),
+    Other("shared_subscriptions.groups", &Config::share_groups,
+          "Groups, by share name, with a strategy of their own."),
     Number("limits.max_packet_size", &Limits::max_packet_size, Unit::kBytes, {64, kLargestPacket},
            "Largest packet accepted. Larger: DISCONNECT 0x95, or the connection is closed."),
     Number("limits.max_connect_bytes", &Limits::max_connect_bytes, Unit::kBytes,
@@ -176,9 +182,6 @@ constexpr Key kKeys[] = {
     Number("limits.max_total_queued_bytes", &Limits::max_total_queued_bytes, Unit::kBytes,
            {kMiB, kTiB},
            "Bytes of messages waiting for all sessions of the node. Beyond: new ones are dropped."),
-    Number("limits.max_outbox_bytes", &Limits::max_outbox_bytes, Unit::kBytes, {kMiB, kTiB},
-           "Bytes of messages kept for durable sessions of nodes that cannot be reached. Beyond: "
-           "their publishers are refused (0x97)."),
     Number(
         "limits.max_retained_messages", &Limits::max_retained_messages, Unit::kCount, {0, kMany},
         "Retained messages of the node. Beyond: delivered but not retained, 0x97 for QoS 1 and 2."),
@@ -264,6 +267,16 @@ struct Setter {
     if (urls) config->*member = std::move(*urls);
     return urls.has_value();
   }
+  bool operator()(shard::ShareStrategy Config::*member) const {
+    const std::optional<shard::ShareStrategy> strategy = ParseStrategy(text);
+    config->*member = strategy.value_or(config->*member);
+    return strategy.has_value();
+  }
+  bool operator()(GroupStrategies Config::*member) const {
+    std::optional<GroupStrategies> groups = ParseGroupStrategies(text);
+    if (groups) config->*member = std::move(*groups);
+    return groups.has_value();
+  }
   bool operator()(std::vector<ClusterPeer> Config::*member) const {
     std::optional<std::vector<ClusterPeer>> peers = ParsePeers(text);
     if (peers) config->*member = std::move(*peers);
@@ -321,6 +334,12 @@ struct Getter {
   std::string operator()(std::vector<std::string> Config::*m) const {
     return absl::StrJoin(config.*m, ",");
   }
+  std::string operator()(shard::ShareStrategy Config::*m) const {
+    return std::string(NameOf(config.*m));
+  }
+  std::string operator()(GroupStrategies Config::*m) const {
+    return FormatGroupStrategies(config.*m);
+  }
   std::string operator()(std::vector<ClusterPeer> Config::*m) const {
     return FormatPeers(config.*m);
   }
@@ -364,6 +383,12 @@ struct Describer {
   }
   std::string operator()(std::vector<std::string> Config::*) const {
     return "http://HOST:PORT or https://HOST:PORT, separated by commas, all with the same scheme";
+  }
+  std::string operator()(shard::ShareStrategy Config::*) const {
+    return std::string(kStrategiesAllowed);
+  }
+  std::string operator()(GroupStrategies Config::*) const {
+    return "NAME=STRATEGY,NAME=STRATEGY,..., each name once, or empty";
   }
   std::string operator()(std::vector<ClusterPeer> Config::*) const {
     return "NODE=HOST:PORT,NODE=HOST:PORT,..., each node once";

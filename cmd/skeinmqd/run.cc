@@ -94,6 +94,8 @@ skein::shard::BrokerOptions MakeBrokerOptions(const skein::config::Config& confi
   const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
   options.shards = static_cast<skein::ShardId>(config.shards != 0 ? config.shards : cores);
   options.limits = config.limits;
+  options.shares.usual = config.share_strategy;
+  options.shares.groups.insert(config.share_groups.begin(), config.share_groups.end());
   for (size_t i = 0; i < config.listeners.size(); ++i) {
     const skein::config::Listener& listener = config.listeners[i];
     skein::shard::BrokerListener made;

@@ -49,7 +49,8 @@ class Reader {
 
  private:
   void ReadValue(const Key& key, const YAML::Node& value) {
-    if (key.name == "cluster.peers" && value.IsSequence()) {
+    const bool list = key.name == "cluster.peers" || key.name == "shared_subscriptions.groups";
+    if (list && value.IsSequence()) {
       std::string joined;
       for (const YAML::Node& each : value)
         joined += (joined.empty() ? "" : ",") + Text(each);

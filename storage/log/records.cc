@@ -90,6 +90,8 @@ void EncodeEnqueued(uint64_t session, const session::Enqueued& enqueued, v1::Rec
   record->set_cost(enqueued.message->cost());
   for (const uint32_t id : enqueued.subscription_ids)
     record->add_subscription_ids(id);
+  const std::string_view share = enqueued.share.text();
+  if (!share.empty()) record->set_share(share.data(), share.size());
 }
 
 }  // namespace skein::storage

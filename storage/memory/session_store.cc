@@ -55,6 +55,7 @@ struct Apply {
     stored.qos = record.qos;
     stored.retain = record.retain;
     stored.packet_id = record.packet_id;
+    stored.share = record.share;
     stored.cost = record.message->cost();
     session.image.last_sequence = std::max(session.image.last_sequence, record.sequence);
     return true;

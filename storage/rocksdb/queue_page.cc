@@ -44,6 +44,11 @@ class PageReader {
   absl::Status ReadEntries();
   absl::Status AddEntry(uint64_t sequence, const rocksdb::Slice& value);
   absl::Status ReadBodies();
+  // Those of one queue are mostly of one group.
+  const routing::ShareRef& ShareOf(std::string_view text) {
+    if (share_.text() != text) share_ = routing::ShareRef(text);
+    return share_;
+  }
   bool Full() const {
     return !page_->entries.empty() &&
            (page_->entries.size() >= request_.max_messages || bytes_ >= request_.max_bytes);
@@ -56,6 +61,7 @@ class PageReader {
   rocksdb::ReadOptions options_;
   v1::Enqueued enqueued_;
   uint64_t bytes_ = 0;
+  routing::ShareRef share_;                          // of the last entry that had one
   std::vector<std::pair<uint64_t, size_t>> shared_;  // body number, index of the entry
 };
 
@@ -108,6 +114,7 @@ absl::Status PageReader::AddEntry(uint64_t sequence, const rocksdb::Slice& value
   entry.cost = enqueued_.cost();
   entry.subscription_ids.assign(enqueued_.subscription_ids().begin(),
                                 enqueued_.subscription_ids().end());
+  if (!enqueued_.share().empty()) entry.share = ShareOf(enqueued_.share());
   if (const SentMessage* sent = queue_.sent.Find(sequence); sent != nullptr) {
     entry.packet_id = sent->packet_id;
     entry.released = sent->released;

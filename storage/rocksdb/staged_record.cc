@@ -37,6 +37,7 @@ struct Keep {
     staged.qos = body.qos;
     staged.retain = body.retain;
     staged.packet_id = body.packet_id;
+    staged.share = body.share;
     return staged;
   }
 };
@@ -52,7 +53,7 @@ struct Encode {
   void operator()(const StagedEnqueued& body) const {
     EncodeEnqueued(session,
                    {body.sequence, body.message, body.subscription_ids.view(), body.qos,
-                    body.retain, body.packet_id},
+                    body.retain, body.packet_id, body.share},
                    out);
   }
   void operator()(const EncodedRecord& record) const {

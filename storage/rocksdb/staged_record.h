@@ -38,6 +38,7 @@ struct StagedEnqueued {
   Qos qos = Qos::kAtLeastOnce;
   bool retain = false;
   PacketId packet_id = 0;
+  routing::ShareRef share;
 };
 
 using StagedBody = std::variant<Cancelled, StagedEnqueued, session::Sent, session::Released,

@@ -265,7 +265,7 @@ void Script::ReadAll() {
 
 void Script::CheckShard(ShardId id) {
   shard::ShardState& state = node_.core(id).state();
-  uint64_t queued_bytes = 0;
+  uint64_t queued_bytes = node_.core(id).redispatcher().budgeted();
   size_t subscriptions = 0;
   state.sessions.ForEach([&](session::Session& session) {
     subscriptions += session.subscriptions.size();

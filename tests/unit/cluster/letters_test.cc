@@ -42,6 +42,7 @@ mqtt::MessagePtr MakeMessage() {
   init.expiry_seconds = 60;
   init.received_at = kThere - 1'500;
   init.publisher = 77;
+  init.client_hash = 78;
   return mqtt::Message::Make(init);
 }
 
@@ -76,6 +77,7 @@ TEST(LettersTest, AMessageKeepsItsAgeNotItsTime) {
   EXPECT_EQ(got.message->expiry_seconds(), 60u);
   EXPECT_EQ(got.message->received_at(), kHere - 1'500);
   EXPECT_EQ(got.message->publisher(), 77u);
+  EXPECT_EQ(got.message->client_hash(), 78u);
   EXPECT_EQ(got.token, 5u);
   EXPECT_FALSE(got.plain);
   ASSERT_NE(got.groups, nullptr);
@@ -162,6 +164,7 @@ TEST(LettersTest, AMovedMessageIsWholeAndAReleasedOneHasNone) {
   sent.delivery.qos = Qos::kExactlyOnce;
   sent.delivery.retain = true;
   sent.delivery.packet_id = 4;
+  sent.delivery.share = routing::ShareRef("$share/g/t");
   const shard::MovedMessage got = Cross(std::move(sent));
   EXPECT_EQ(got.delivery.sequence, 8u);
   EXPECT_EQ(got.delivery.message->received_at(), kHere - 1'500);
@@ -170,6 +173,7 @@ TEST(LettersTest, AMovedMessageIsWholeAndAReleasedOneHasNone) {
   EXPECT_TRUE(got.delivery.retain);
   EXPECT_EQ(got.delivery.packet_id, 4u);
   EXPECT_FALSE(got.delivery.released);
+  EXPECT_EQ(got.delivery.share.text(), "$share/g/t");
   shard::MovedMessage released;
   released.delivery.sequence = 9;
   released.delivery.qos = Qos::kExactlyOnce;

@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "cmd/skeinmqd/keys.h"
+#include "cmd/skeinmqd/shared_groups.h"
 #include "cmd/skeinmqd/yaml_reader.h"
 
 namespace skein::config {
@@ -351,6 +352,29 @@ cluster:
   EXPECT_EQ(Load(sources_, &problems_).cluster_peers, peers);
   EXPECT_THAT(problems_.errors, IsEmpty());
   EXPECT_THAT(problems_.warnings, ElementsAre(HasSubstr("can act as a node of the cluster")));
+}
+
+TEST_F(LoadTest, StrategiesOfSharedGroups) {
+  WriteFile(R"(
+shared_subscriptions:
+  strategy: local_first
+  groups: [work=hash_topic, "a=b=sticky"]
+)");
+  sources_.file = file_;
+  const Config config = Load(sources_, &problems_);
+  EXPECT_THAT(problems_.errors, IsEmpty());
+  EXPECT_EQ(config.share_strategy, shard::ShareStrategy::kLocalFirst);
+  const GroupStrategies groups = {{"work", shard::ShareStrategy::kHashTopic},
+                                  {"a=b", shard::ShareStrategy::kSticky}};
+  EXPECT_EQ(config.share_groups, groups);
+  for (const char* wrong : {"work", "work=", "=random", "a/b=random", "a+=random", "g=fast",
+                            "g=random,g=sticky", "g=random,,h=random"}) {
+    Sources sources;
+    sources.flags = {{"--set", "shared_subscriptions.groups", wrong}};
+    Problems problems;
+    Load(sources, &problems);
+    EXPECT_THAT(problems.errors, ElementsAre(HasSubstr("NAME=STRATEGY"))) << wrong;
+  }
 }
 
 TEST_F(LoadTest, AClusterThatCannotBe) {

@@ -225,6 +225,53 @@ TEST_F(OutboundTest, EachBoundOfTheQueueHasItsName) {
   EXPECT_EQ(outbound_.Room(*next.message, {2, 2 * cost}, budget_), QueueResult::kFullTotal);
 }
 
+class SharedOutboundTest : public OutboundTest {
+ protected:
+  Delivery Through(const std::string& group, const std::string& text, Qos qos = Qos::kAtLeastOnce) {
+    Delivery delivery = Make(text, qos);
+    if (!group.empty()) delivery.share = routing::ShareRef("$share/" + group);
+    return delivery;
+  }
+  static std::vector<std::string> Texts(const std::vector<Delivery>& deliveries) {
+    std::vector<std::string> texts;
+    for (const Delivery& each : deliveries)
+      texts.emplace_back(each.message->payload());
+    return texts;
+  }
+  std::vector<std::string> Left() {
+    std::vector<std::string> texts;
+    while (!outbound_.queue_empty())
+      texts.emplace_back(outbound_.TakeFront(&budget_).message->payload());
+    return texts;
+  }
+  using Strings = std::vector<std::string>;
+};
+
+TEST_F(SharedOutboundTest, WhatWaitsOfAGroupIsTakenOutInOrder) {
+  outbound_.Send(Through("g/t", "sent"));
+  for (const auto& [group, text] : std::vector<std::pair<std::string, std::string>>{
+           {"g/t", "one"}, {"", "own"}, {"h/t", "other"}, {"g/t", "two"}})
+    outbound_.Enqueue(Through(group, text), &budget_);
+  EXPECT_EQ(Texts(outbound_.TakeWaiting("$share/g/t", &budget_)), (Strings{"one", "two"}));
+  EXPECT_EQ(outbound_.in_flight(), 1u);
+  EXPECT_EQ(budget_.used, outbound_.queued_bytes());
+  EXPECT_EQ(Left(), (Strings{"own", "other"}));
+}
+
+TEST_F(SharedOutboundTest, AtTheEndWhatWasSentIsTakenTooIfNobodyMayHaveIt) {
+  const PacketId done = outbound_.Send(Through("g/t", "done")).id;
+  outbound_.Send(Through("g/t", "sent"));
+  outbound_.Send(Through("", "own"));
+  outbound_.Send(Through("g/t", "begun", Qos::kExactlyOnce));
+  outbound_.Send(Through("h/t", "other"));
+  outbound_.Enqueue(Through("", "own waits"), &budget_);
+  outbound_.Enqueue(Through("g/t", "waits", Qos::kExactlyOnce), &budget_);
+  ASSERT_EQ(Puback(done), AckResult::kOk);
+  EXPECT_EQ(Texts(outbound_.TakeShared(&budget_)), (Strings{"sent", "other", "waits"}));
+  EXPECT_EQ(outbound_.in_flight(), 2u);
+  EXPECT_EQ(Left(), (Strings{"own waits"}));
+}
+
 TEST(SubscriptionIdsTest, NoneOneAndMany) {
   EXPECT_TRUE(SubscriptionIds().view().empty());
   const SubscriptionIds one(5);

@@ -89,6 +89,7 @@ void Node::Make(ShardId index) {
   for (NodeNumber node = 0; node < options_.nodes; ++node)
     options.members.push_back(node);
   options.limits = options_.limits;
+  options.shares = options_.shares;
   options.listeners = {ListenerInfo{"test", true}};
   options.listeners[0].publish_rate = options_.publish_rate;
   options.listeners[0].publish_bytes = options_.publish_bytes;

@@ -26,6 +26,7 @@ struct NodeOptions {
   ShardId shards = 1;    // of each node
   NodeNumber nodes = 1;  // partition p belongs to node p % nodes
   Limits limits;
+  ShareStrategies shares;
   uint32_t publish_rate = 0;  // of its listener
   uint64_t publish_bytes = 0;
   TimeMs publish_patience_ms = 0;

@@ -67,6 +67,15 @@ TEST(Records, Enqueued) {
                 std::to_string(message->cost()) + " message " + kMessage + " } ");
 }
 
+TEST(Records, AnEnqueuedMessageNamesItsSharedGroup) {
+  const mqtt::MessagePtr message = Message();
+  session::Enqueued record{8, message, {}, Qos::kAtLeastOnce};
+  record.share = routing::ShareRef("$share/g/t");
+  EXPECT_EQ(Text(record),
+            "session: 5 enqueued { sequence: 8 qos: 1 cost: " + std::to_string(message->cost()) +
+                " message " + kMessage + " share: \"$share/g/t\" } ");
+}
+
 TEST(Records, TheWayOfAMessageThroughTheQueue) {
   EXPECT_EQ(Text(session::Sent{8, 12}), "session: 5 sent { sequence: 8 packet_id: 12 } ");
   EXPECT_EQ(Text(session::Released{8}), "session: 5 released { sequence: 8 } ");

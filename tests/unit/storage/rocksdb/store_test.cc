@@ -130,6 +130,28 @@ TEST(Store, APageShowsTheRecordsItAsksFor) {
   }
 }
 
+TEST(Store, AQueueKnowsTheSharedGroupsOfItsMessages) {
+  StoreNode node;
+  node.Connect(1);
+  const auto enqueue = [&](uint64_t sequence, std::string_view group) {
+    session::Enqueued record;
+    record.sequence = sequence;
+    record.message = StoreNode::Message("m");
+    if (!group.empty()) record.share = routing::ShareRef(group);
+    return node.shard().Append(StoreNode::Key(1), record);
+  };
+  enqueue(1, "$share/g/t");
+  enqueue(2, "");
+  enqueue(3, "$share/h/t");
+  ASSERT_TRUE(node.Settle(enqueue(4, "$share/h/t")));
+  ASSERT_TRUE(node.Crash().ok());
+  node.Recover();
+  std::vector<std::string> groups;
+  for (const session::StoredDelivery& entry : node.Read(1).entries)
+    groups.emplace_back(entry.share.text());
+  EXPECT_EQ(groups, (std::vector<std::string>{"$share/g/t", "", "$share/h/t", "$share/h/t"}));
+}
+
 TEST(Store, WhatIsCancelledInTimeIsNeverWritten) {
   StoreNode node;
   node.Connect(1);
