@@ -110,6 +110,9 @@ struct alignas(64) ShardStats {
   Counter mailbox_full;
   Counter publish_rate_limited;  // a client was over its listener's publish_rate or publish_bytes
   Counter reads_paused;          // a connection was not read for a while: too much of it waits
+  Gauge route_lag;           // changes of its routes that the slowest other shard has not applied
+  Counter route_divergence;  // another shard's routes were not here what they are there
+  Counter retained_divergence;  // retained messages and removals that a peer had to tell again
   std::array<Counter, 256> refusals;  // connections and publishes we refused, by reason code
 
   void Drop(DropReason reason, uint64_t n = 1) {
@@ -164,6 +167,9 @@ void ShardStats::Visit(V&& visit) const {
   one("mailbox_full", mailbox_full);
   one("publish_rate_limited", publish_rate_limited);
   one("reads_paused", reads_paused);
+  visit(Stat{"route_lag", {}, {}, route_lag.value(), true});
+  one("route_divergence", route_divergence);
+  one("retained_divergence", retained_divergence);
   for (size_t code = 0; code < refusals.size(); ++code) {
     const uint64_t count = refusals[code].value();
     if (count == 0) continue;

@@ -1,6 +1,9 @@
 // See retained_scan.h.
 #include "broker/routing/retained_scan.h"
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include <algorithm>
 
 #include "broker/routing/topic.h"
@@ -22,6 +25,10 @@ std::string DecodeRetainedKey(std::string_view key) {
   std::string topic(key);
   std::replace(topic.begin(), topic.end(), kSeparator, '/');
   return topic;
+}
+
+size_t RetainedBucket(std::string_view key) {
+  return XXH3_64bits(key.data(), key.size()) % kRetainedBuckets;
 }
 
 RetainedScan::RetainedScan(std::string_view topic_filter)

@@ -26,6 +26,10 @@ namespace skein::routing {
 std::string EncodeRetainedKey(std::string_view topic);
 std::string DecodeRetainedKey(std::string_view key);
 
+// Keys in buckets of about the same size, the same on every node.
+inline constexpr size_t kRetainedBuckets = 256;
+size_t RetainedBucket(std::string_view key);
+
 class RetainedScan {
  public:
   // Needs a valid topic filter without "$share/{name}/" (a shared subscription is sent no retained

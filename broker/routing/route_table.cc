@@ -1,6 +1,9 @@
 // See route_table.h.
 #include "broker/routing/route_table.h"
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -10,20 +13,9 @@
 namespace skein::routing {
 namespace {
 
-// Finalizer of splitmix64: every input bit reaches every output bit.
-uint64_t Mix(uint64_t x) {
-  x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9u;
-  x = (x ^ x >> 27) * 0x94D049BB133111EBu;
-  return x ^ x >> 31;
-}
-
-// One route's part of the digest. Fixed for all machines and versions: FNV-1a of the text, mixed
-// with the numbers.
-uint64_t RouteHash(std::string_view text, Destination destination, uint32_t weight) {
-  uint64_t hash = 0xCBF29CE484222325u;
-  for (const char c : text)
-    hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001B3u;
-  return Mix(Mix(hash) + (uint64_t{destination} << 32 | weight));
+// A route's part of its destination's digest.
+uint64_t RouteHash(uint64_t filter_hash, uint32_t weight) {
+  return XXH3_64bits_withSeed(&filter_hash, sizeof filter_hash, weight);
 }
 
 }  // namespace
@@ -57,6 +49,8 @@ void RouteTable::WithdrawAll(Destination destination) {
   for (const std::string& text : texts)
     Set(text, destination, 0);
   last_seen_.erase(destination);
+  ++version_;
+  digests_.erase(destination);
 }
 
 void RouteTable::Match(std::string_view topic, Matches* out) {
@@ -128,8 +122,14 @@ void RouteTable::Assign(std::string_view filter_text, Destination destination, u
   const auto found =
       std::find_if(shares->begin(), shares->end(),
                    [destination](const Share& share) { return share.destination == destination; });
-  if (found != shares->end()) {
-    digest_ -= RouteHash(filter_text, destination, found->weight);
+  const bool known = found != shares->end();
+  if (!known && weight == 0) return;
+  const uint64_t hash = FilterHash(filter_text);
+  ++version_;
+  Digest& digest = digests_[destination];
+  if (known) {
+    digest.routes -= RouteHash(hash, found->weight);
+    digest.filters -= hash;
     --size_;
     if (weight == 0) {
       shares->erase(found);
@@ -137,11 +137,15 @@ void RouteTable::Assign(std::string_view filter_text, Destination destination, u
     }
     found->weight = weight;
   } else {
-    if (weight == 0) return;
     shares->push_back(Share{destination, weight});
   }
-  digest_ += RouteHash(filter_text, destination, weight);
+  digest.routes += RouteHash(hash, weight);
+  digest.filters += hash;
   ++size_;
+}
+
+uint64_t RouteTable::FilterHash(std::string_view filter_text) {
+  return XXH3_64bits(filter_text.data(), filter_text.size());
 }
 
 }  // namespace skein::routing

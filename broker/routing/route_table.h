@@ -90,8 +90,21 @@ class RouteTable {
 
   // Pairs of filter and destination.
   size_t size() const { return size_; }
-  // Equal for equal tables whatever the order of the calls, on any machine: to compare replicas.
-  uint64_t Digest() const { return digest_; }
+
+  // What a destination said, in two numbers to compare replicas by: equal where that is, whatever
+  // the order of the calls, on any machine and whatever number the destination has there.
+  struct Digest {
+    uint64_t routes = 0;   // filters with their weights
+    uint64_t filters = 0;  // the sum of FilterHash()
+    bool operator==(const Digest&) const = default;
+  };
+  Digest DigestOf(Destination destination) const {
+    const auto found = digests_.find(destination);
+    return found == digests_.end() ? Digest() : found->second;
+  }
+  static uint64_t FilterHash(std::string_view filter_text);
+  // Moves with every change.
+  uint64_t version() const { return version_; }
 
  private:
   struct Entry {
@@ -112,7 +125,7 @@ class RouteTable {
   uint32_t FindGroup(std::string_view filter_text) const;
   uint32_t AddGroup(std::string_view filter_text, std::string_view topic_filter);
   void DropGroup(uint32_t group);
-  // Changes one destination's share and the digest with it.
+  // Changes one destination's share and its digest.
   template <class Shares>
   void Assign(std::string_view filter_text, Destination destination, uint32_t weight,
               Shares* shares);
@@ -121,7 +134,8 @@ class RouteTable {
   Slab<Group> groups_;
   TextIndex group_index_;
   size_t size_ = 0;
-  uint64_t digest_ = 0;
+  uint64_t version_ = 0;
+  absl::flat_hash_map<Destination, Digest> digests_;
   // The match that last yielded a destination, so that each is yielded once.
   absl::flat_hash_map<Destination, uint64_t> last_seen_;
   uint64_t match_ = 0;

@@ -39,6 +39,7 @@ absl::Status Broker::Start() {
     shard.members = options_.members;
     shard.table = options_.table;
     shard.join_timeout_ms = options_.join_timeout_ms;
+    shard.digest_interval_ms = options_.digest_interval_ms;
     shard.limits = options_.limits;
     shard.shares = options_.shares;
     shard.listeners = infos;

@@ -30,6 +30,7 @@ struct BrokerOptions {
   std::vector<PartitionRow> table;  // empty: there is no cluster
   std::vector<NodeNumber> members;  // of the cluster
   TimeMs join_timeout_ms = 0;       // how long to wait for the other nodes
+  TimeMs digest_interval_ms = 0;    // see ShardOptions
   Limits limits;
   ShareStrategies shares;
   std::vector<BrokerListener> listeners;

@@ -11,11 +11,6 @@ constexpr TimeMs kLongestHoldMs = 15'000;
 
 }  // namespace
 
-NodeNumber ClusterView::NodeOf(PlaceId place) const {
-  if (place < state_.options.count) return state_.options.node;
-  return static_cast<NodeNumber>((place - state_.options.count) / kMaxShardsANode);
-}
-
 bool ClusterView::OnMail(PlaceId from, Mail* mail) {
   if (auto* change = std::get_if<RouteChange>(mail)) {
     OnRouteChange(from, *change);
@@ -27,6 +22,10 @@ bool ClusterView::OnMail(PlaceId from, Mail* mail) {
     state_.places[from].routes_applied = applied->sequence;
   } else if (std::holds_alternative<RouteReady>(*mail)) {
     OnReady(from);
+  } else if (auto* digest = std::get_if<RouteDigest>(mail)) {
+    check_.OnDigest(from, *digest);
+  } else if (std::holds_alternative<RouteAsk>(*mail)) {
+    TellAgain(from);
   } else if (auto* row = std::get_if<RowChange>(mail)) {
     OnRow(*row);
     if (row->claim) OnClaim(from, *row);
@@ -40,16 +39,19 @@ bool ClusterView::OnMail(PlaceId from, Mail* mail) {
 
 void ClusterView::OnRouteChange(PlaceId from, const RouteChange& change) {
   state_.routes.Set(change.filter, from, change.weight);
+  if (state_.places[from].mending) check_.OnSaid(from, change.filter);
+  check_.OnSequence(from, change.sequence);
   Answer(from, change.sequence);
 }
 
 void ClusterView::OnDurableRoute(PlaceId from, const DurableRoute& change) {
   if (change.hearsay) return OnHearsay(change);
   if (change.partition < state_.table.size() &&
-      state_.table[change.partition].node == NodeOf(from)) {
+      state_.table[change.partition].node == state_.NodeOf(from)) {
     state_.durable_routes.Set(change.filter, change.partition,
                               change.present ? state_.places[from].life + 1 : 0);
   }
+  check_.OnSequence(from, change.sequence);
   Answer(from, change.sequence);
 }
 
@@ -66,7 +68,12 @@ void ClusterView::OnHearsay(const DurableRoute& change) {
 }
 
 void ClusterView::OnReset(PlaceId from, const RouteReset& reset) {
-  state_.routes.WithdrawAll(from);
+  if (reset.again) {
+    state_.places[from].life = ++state_.last_life;
+    check_.Begin(from);
+  } else {
+    state_.routes.WithdrawAll(from);
+  }
   Answer(from, reset.sequence);
 }
 
@@ -74,7 +81,7 @@ void ClusterView::Answer(PlaceId from, uint64_t sequence) {
   // What is told at the start counts when all of it is there.
   Place& place = state_.places[from];
   place.routes_told = sequence;
-  if (!place.routes_known) return;
+  if (!place.routes_known || place.mending) return;
   // One answer a batch is enough: a later one covers the earlier.
   auto& box = state_.out.mail[from];
   if (!box.empty()) {
@@ -89,24 +96,26 @@ void ClusterView::Answer(PlaceId from, uint64_t sequence) {
 void ClusterView::OnReady(PlaceId from) {
   std::vector<std::pair<std::string, session::PartitionId>> gone;
   const uint32_t life = state_.places[from].life + 1;
-  const NodeNumber node = NodeOf(from);
-  const ShardId shards = node < state_.peer_shards.size() ? state_.peer_shards[node] : ShardId{0};
+  const NodeNumber node = state_.NodeOf(from);
+  const ShardId shards = state_.ShardsOf(node);
   if (shards > 0) {
-    const auto shard = static_cast<ShardId>(from - state_.PlaceOf(node, 0));
+    const ShardId shard = state_.ShardOf(from);
     state_.durable_routes.ForEach([&](std::string_view filter, uint32_t partition, uint32_t told) {
       if (told != life && state_.table[partition].node == node && partition % shards == shard &&
-          state_.claims[partition] == life)
+          state_.claims[partition] == state_.places[from].ups + 1)
         gone.emplace_back(filter, partition);
     });
   }
   for (const auto& [filter, partition] : gone)
     state_.durable_routes.Set(filter, partition, 0);
   state_.places[from].routes_known = true;
+  if (state_.places[from].mending) check_.Finish(from);
   Answer(from, state_.places[from].routes_told);
   LookForOwners();
   Thaw([&](session::PartitionId partition, const FrozenPartition& frozen) {
     return frozen.by != node && state_.table[partition].node == node &&
-           state_.OwnerPlace(partition) == from && state_.claims[partition] == life;
+           state_.OwnerPlace(partition) == from &&
+           state_.claims[partition] == state_.places[from].ups + 1;
   });
 }
 
@@ -125,7 +134,9 @@ void ClusterView::OnPeerUp(NodeNumber peer, ShardId shards) {
     changed.up = place < end;
     changed.routes_applied = 0;
     changed.routes_known = false;
-    ++changed.life;
+    changed.life = ++state_.last_life;
+    ++changed.ups;
+    check_.Forget(place);
     if (changed.up) Tell(place);
   }
   LookForOwners();
@@ -137,24 +148,35 @@ void ClusterView::OnPeerUp(NodeNumber peer, ShardId shards) {
 void ClusterView::Tell(PlaceId place) {
   auto& box = state_.out.mail[place];
   box.emplace_back(RouteReset{state_.route_sequence});
-  for (session::PartitionId partition = state_.options.id; partition < state_.table.size();
-       partition += state_.options.count) {
-    if (state_.IsMine(partition))
-      box.emplace_back(RowChange{partition, state_.table[partition], true});
-  }
-  state_.routes.ForEachOf(state_.options.id, [&](std::string_view filter, uint32_t weight) {
-    box.emplace_back(RouteChange{state_.route_sequence, weight, std::string(filter)});
-  });
-  for (const auto& [key, count] : state_.durable_filters) {
-    const auto [partition, filter] = ParseDurableKey(key);
-    box.emplace_back(DurableRoute{state_.route_sequence, partition, true, std::string(filter)});
-  }
+  TellRoutes(&box);
   TellHearsay(&box);
   for (const auto& [partition, frozen] : state_.frozen) {
     if (frozen.by == state_.options.node && partition % state_.options.count == state_.options.id)
       box.emplace_back(Freeze{partition, false, 0});
   }
   box.emplace_back(RouteReady{});
+}
+
+void ClusterView::TellAgain(PlaceId place) {
+  auto& box = state_.out.mail[place];
+  box.emplace_back(RouteReset{state_.route_sequence, true});
+  TellRoutes(&box);
+  box.emplace_back(RouteReady{});
+}
+
+void ClusterView::TellRoutes(std::vector<Mail>* box) {
+  for (session::PartitionId partition = state_.options.id; partition < state_.table.size();
+       partition += state_.options.count) {
+    if (state_.IsMine(partition))
+      box->emplace_back(RowChange{partition, state_.table[partition], true});
+  }
+  state_.routes.ForEachOf(state_.options.id, [&](std::string_view filter, uint32_t weight) {
+    box->emplace_back(RouteChange{state_.route_sequence, weight, std::string(filter)});
+  });
+  for (const auto& [key, count] : state_.durable_filters) {
+    const auto [partition, filter] = ParseDurableKey(key);
+    box->emplace_back(DurableRoute{state_.route_sequence, partition, true, std::string(filter)});
+  }
 }
 
 // Of partitions whose owner is away: a node that starts meanwhile has nobody else to ask. Each of
@@ -184,6 +206,7 @@ void ClusterView::OnPeerDown(NodeNumber peer) {
   for (PlaceId place = state_.PlaceOf(peer, 0); place < end; ++place) {
     if (!state_.places[place].up) continue;
     state_.places[place].up = false;
+    check_.Forget(place);
     state_.out.mail[place].clear();
     state_.routes.WithdrawAll(place);
     dispatcher_.OnPlaceDown(place);
@@ -222,7 +245,7 @@ void ClusterView::OnClaim(PlaceId from, const RowChange& change) {
   if (change.partition >= state_.table.size() || state_.table[change.partition] != change.row ||
       !state_.IsOwnerPlace(change.partition, from))
     return;
-  state_.claims[change.partition] = state_.places[from].life + 1;
+  state_.claims[change.partition] = state_.places[from].ups + 1;
   if (state_.places[from].routes_known) LookForOwners();
 }
 
@@ -258,7 +281,7 @@ bool ClusterView::Joined() const {
 void ClusterView::OnFreeze(PlaceId from, const Freeze& freeze) {
   if (freeze.partition >= state_.table.size()) return;
   const auto found = state_.frozen.find(freeze.partition);
-  const NodeNumber node = NodeOf(from);
+  const NodeNumber node = state_.NodeOf(from);
   if (!freeze.thaw) {
     // Who has lost it meanwhile, and not heard so, would keep it frozen for ever.
     if (state_.table[freeze.partition].node == node)

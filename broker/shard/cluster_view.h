@@ -10,6 +10,7 @@
 #include "broker/shard/dispatcher.h"
 #include "broker/shard/mover.h"
 #include "broker/shard/retained_feed.h"
+#include "broker/shard/route_check.h"
 #include "broker/shard/state.h"
 
 namespace skein::shard {
@@ -17,12 +18,13 @@ namespace skein::shard {
 class ClusterView {
  public:
   ClusterView(ShardState* state, RetainedFeed* feed, Dispatcher* dispatcher, Lifecycle* lifecycle,
-              Mover* mover)
+              Mover* mover, RouteCheck* check)
       : state_(*state),
         feed_(*feed),
         dispatcher_(*dispatcher),
         lifecycle_(*lifecycle),
-        mover_(*mover) {}
+        mover_(*mover),
+        check_(*check) {}
 
   // Before anything else.
   void Begin() { LookForOwners(); }
@@ -60,8 +62,9 @@ class ClusterView {
   void OnFreeze(PlaceId from, const Freeze& freeze);
   void Answer(PlaceId from, uint64_t sequence);
   void Tell(PlaceId place);
+  void TellAgain(PlaceId place);
+  void TellRoutes(std::vector<Mail>* box);
   void TellHearsay(std::vector<Mail>* box);
-  NodeNumber NodeOf(PlaceId place) const;
   // Partitions that the predicate picks go on.
   template <class Pick>
   void Thaw(Pick pick);
@@ -72,6 +75,7 @@ class ClusterView {
   Dispatcher& dispatcher_;
   Lifecycle& lifecycle_;
   Mover& mover_;
+  RouteCheck& check_;
   // Who waits for Frozen, until all publishes whose token is less have been answered.
   struct Unfrozen {
     PlaceId place;

@@ -23,7 +23,8 @@ Core::Core(const ShardOptions& options, const Ports& ports, TimeMs now)
       connect_handler_(&state_, &access_, &sender_, &lifecycle_),
       packet_handler_(&state_, &access_, &sender_, &dispatcher_, &promises_, &lifecycle_, &replay_),
       mover_(&state_, &dispatcher_, &lifecycle_, &once_book_),
-      view_(&state_, &feed_, &dispatcher_, &lifecycle_, &mover_) {
+      check_(&state_),
+      view_(&state_, &feed_, &dispatcher_, &lifecycle_, &mover_, &check_) {
   view_.Begin();
 }
 
@@ -263,6 +264,8 @@ void Core::OnMail(ShardId from, Mail&& mail) {
     return dispatcher_.OnPublishDone(finished->token, finished->refused);
   }
   if (auto* retained = std::get_if<RetainedChange>(&mail)) return feed_.OnChange(*retained);
+  if (auto* digest = std::get_if<RetainedDigestMail>(&mail))
+    return feed_.OnDigest(from, *digest->digest);
   view_.OnMail(from, &mail);
 }
 
@@ -283,6 +286,7 @@ void Core::Tick() {
   if (!redispatch_.idle()) more_work_ |= redispatch_.Run();
   if (!dispatcher_.outbox().empty()) more_work_ |= dispatcher_.RunOutbox();
   if (!state_.frozen.empty() || view_.answers_wait()) view_.Tick();
+  check_.Tick();
   more_work_ |= access_.Recheck();
   CloseBanned();
   ResumePaused();

@@ -25,6 +25,7 @@
 #include "broker/shard/redispatch.h"
 #include "broker/shard/retained_feed.h"
 #include "broker/shard/retained_replay.h"
+#include "broker/shard/route_check.h"
 #include "broker/shard/sender.h"
 #include "broker/shard/state.h"
 
@@ -106,7 +107,10 @@ class Core {
   // Other shards cannot take our mail fast enough: publishers have to wait.
   void set_mail_congested(bool congested) { mail_congested_ = congested; }
 
-  TimeMs NextWake() const { return std::min(state_.wheel.NextWake(state_.now), next_ready_); }
+  TimeMs NextWake() const {
+    return std::min(
+        {state_.wheel.NextWake(state_.now), next_ready_, check_.next_at(), feed_.next_at()});
+  }
   ShardState& state() { return state_; }
 
  private:
@@ -148,6 +152,7 @@ class Core {
   ConnectHandler connect_handler_;
   PacketHandler packet_handler_;
   Mover mover_;
+  RouteCheck check_;
   ClusterView view_;
   std::vector<SlotAndGeneration> paused_;
   std::vector<session::QueuePage> pages_;

@@ -17,6 +17,7 @@
 #include "broker/net/transport.h"
 #include "broker/session/store.h"
 #include "broker/shard/partition_row.h"
+#include "broker/shard/retained_digest.h"
 
 namespace skein::shard {
 
@@ -106,9 +107,10 @@ struct MoveDone {
 };
 
 // What the sender has said about its routes is void: all of them follow, then RouteChanges go on
-// from `sequence`.
+// from `sequence`. again: it was asked for, and what was said holds until RouteReady.
 struct RouteReset {
   uint64_t sequence = 0;
+  bool again = false;
 };
 
 // All that RouteReset announced has been said.
@@ -118,6 +120,19 @@ struct RouteReady {};
 struct RouteApplied {
   uint64_t sequence = 0;
 };
+
+// What the receiver has of the sender when it has applied all up to `sequence`: the digest of its
+// routes, and of what its partitions' durable sessions subscribe to. Which partitions these are,
+// and of which epoch, is in `rows`.
+struct RouteDigest {
+  uint64_t sequence = 0;
+  uint64_t routes = 0;
+  uint64_t rows = 0;
+  uint64_t durable = 0;
+};
+
+// The receiver's routes are not what it says they are: RouteReset is asked for.
+struct RouteAsk {};
 
 // Which durable sessions a publish is for; transient ones only if it is for all.
 struct DeliveryScope {
@@ -151,6 +166,12 @@ struct PublishDone {
 // What is retained, or without a payload: was removed, at the sender.
 struct RetainedChange {
   mqtt::MessagePtr message;
+  bool repair = false;  // the receiver should have it already
+};
+
+// What the sender retains, see retained_digest.h: whose buckets differ, sends what it has in them.
+struct RetainedDigestMail {
+  std::unique_ptr<RetainedDigest> digest;
 };
 
 // A client's connection ends at one node (the edge) and its session lives on another (the owner).
@@ -192,6 +213,7 @@ struct RelayEnd {
 using Mail = std::variant<std::unique_ptr<MovedConnection>, RouteChange, RouteApplied, RouteReset,
                           RouteReady, ForwardedPublish, PublishDone, RetainedChange, RelayOpen,
                           RelayData, RelayCredit, RelayEnd, DurableRoute, RowChange, Freeze, Frozen,
-                          MoveBegin, MovedSession, MovedMessage, MoveEnd, MoveDone>;
+                          MoveBegin, MovedSession, MovedMessage, MoveEnd, MoveDone, RouteDigest,
+                          RouteAsk, RetainedDigestMail>;
 
 }  // namespace skein::shard

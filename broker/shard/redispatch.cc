@@ -128,7 +128,7 @@ void Redispatcher::Drop(const Item& item, DropReason reason) {
 }
 
 void Redispatcher::LookAgain() {
-  const uint64_t routes = state_.routes.Digest();
+  const uint64_t routes = state_.routes.version();
   if (!away_.empty() && (routes != routes_ || !state_.owners_missing)) {
     std::move(away_.begin(), away_.end(), std::back_inserter(waiting_));
     away_.clear();

@@ -99,7 +99,7 @@ class Redispatcher {
   std::deque<Item> waiting_;
   absl::flat_hash_map<uint64_t, Item> under_way_;  // by id
   std::vector<Item> away_;                         // their members are
-  uint64_t routes_ = 0;                            // the digest when that was seen
+  uint64_t routes_ = 0;                            // their version when that was seen
   uint64_t last_number_ = 0;
   std::deque<StoredQueue> queues_;
   // Of the first of them:

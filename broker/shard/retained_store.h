@@ -16,6 +16,7 @@
 
 #include "broker/base/types.h"
 #include "broker/mqtt/message.h"
+#include "broker/shard/retained_digest.h"
 
 namespace skein::shard {
 
@@ -44,7 +45,7 @@ class RetainedStore {
     kStored,
     kRemoved,  // the payload was empty; also when there was nothing to remove
     kFull,     // a bound is reached; what was retained before is kept
-    kOlder,    // of Merge() only: what is here was set or removed later
+    kOlder,    // of Merge() only: what is here was set or removed later, or is the same
   };
   // Replaces the topic's retained message [MQTT-3.3.1-5]; an empty payload removes it
   // [MQTT-3.3.1-6] [MQTT-3.3.1-7]. A replacement that does not grow is never refused.
@@ -53,11 +54,15 @@ class RetainedStore {
   // The same in a cluster, where the newest write of a topic wins on every node: the later
   // received_at, which here is a hybrid logical clock. PutLatest() is for a message that was
   // published here: if its time is not later than what the topic had, it is replaced by a copy with
-  // one that is. Merge() is for what another node has. Both remember removals.
+  // one that is. Merge() is for what another node has; what has ended by itself at `now` counts as
+  // older where nothing is retained. Both remember removals.
   virtual PutResult PutLatest(mqtt::MessagePtr* message) = 0;
-  virtual PutResult Merge(const mqtt::MessagePtr& message) = 0;
-  // The removals that are remembered, as messages without a payload.
-  virtual std::vector<mqtt::MessagePtr> Removed() const = 0;
+  virtual PutResult Merge(const mqtt::MessagePtr& message, TimeMs now) = 0;
+  // The removals in the buckets that are remembered, as messages without a payload.
+  virtual std::vector<mqtt::MessagePtr> Removed(const RetainedBuckets& buckets) const = 0;
+  // Of all that is retained or was removed, as of the last full minute or a later one that was
+  // asked for before. Takes no walk over the messages.
+  virtual RetainedDigest Digest(TimeMs now) = 0;
 
   // topic_filter: empty reads everything, topics that begin with '$' included.
   // wake: called on any thread, at most once for each kPending, and never after the reader's end.

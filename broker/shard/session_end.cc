@@ -101,10 +101,12 @@ void Lifecycle::CountDurable(const Session& session, std::string_view filter, in
   std::string key = DurableKey(partition, filter);
   if (by > 0) {
     if (++state_.durable_filters[std::move(key)] > 1) return;
+    state_.durable_sums[partition] += routing::RouteTable::FilterHash(filter);
   } else {
     const auto found = state_.durable_filters.find(key);
     if (found == state_.durable_filters.end() || --found->second > 0) return;
     state_.durable_filters.erase(found);
+    state_.durable_sums[partition] -= routing::RouteTable::FilterHash(filter);
   }
   // Of a partition that has left us the new owner speaks.
   if (!state_.IsMine(partition)) return;

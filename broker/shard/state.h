@@ -75,6 +75,9 @@ struct ShardOptions {
   // The partition table as far as it is known at the start; empty: there is no cluster.
   std::vector<PartitionRow> table;
   TimeMs join_timeout_ms = 0;  // how long the runner waits for the other nodes before it serves
+  // How often the places of a cluster compare what they know of each other; 0: when a link comes
+  // up.
+  TimeMs digest_interval_ms = 0;
   Limits limits;
   ShareStrategies shares;
   std::vector<ListenerInfo> listeners;
@@ -127,8 +130,10 @@ struct Outputs {
 // ids: the shards of this node from 0, then kMaxShardsANode for each node of the cluster.
 struct Place {
   bool up = false;
-  uint32_t life = 0;            // counts how often it came up
+  uint32_t life = 0;            // names this telling of its routes; no other place has the same
   bool routes_known = false;    // of a peer's: all that it had when it came up
+  uint32_t ups = 0;             // counts how often it came up
+  bool mending = false;         // its routes here are known to be wrong, see RouteCheck
   uint64_t routes_told = 0;     // by it, as numbered there
   uint64_t routes_applied = 0;  // of ours, by it
   // Publishes that it has not answered, by token; of peers only.
@@ -169,7 +174,8 @@ struct ShardState {
         table(o.table),
         row_versions(o.table.size()),
         claims(o.table.size()),
-        members(o.members) {
+        members(o.members),
+        durable_sums(o.table.size()) {
     out.mail.resize(o.count);
     places.resize(o.count);
     for (Place& place : places)
@@ -224,7 +230,7 @@ struct ShardState {
     const NodeNumber node = OwnerOf(partition);
     if (node != options.node && (node == kNoNode || !PeerUp(node))) return false;
     const Place& place = places[OwnerPlace(partition)];
-    return place.routes_known && claims[partition] == place.life + 1;
+    return place.routes_known && claims[partition] == place.ups + 1;
   }
   // Needs an owner that was seen.
   PlaceId OwnerPlace(session::PartitionId partition) const {
@@ -245,6 +251,19 @@ struct ShardState {
   }
   PlaceId PlaceOf(NodeNumber peer, ShardId shard) const {
     return static_cast<PlaceId>(options.count + peer * kMaxShardsANode + shard);
+  }
+  // Whose shard a place is, and which; how many that node has, 0 if it was never seen.
+  NodeNumber NodeOf(PlaceId place) const {
+    if (place < options.count) return options.node;
+    return static_cast<NodeNumber>((place - options.count) / kMaxShardsANode);
+  }
+  ShardId ShardOf(PlaceId place) const {
+    if (place < options.count) return place;
+    return static_cast<ShardId>((place - options.count) % kMaxShardsANode);
+  }
+  ShardId ShardsOf(NodeNumber node) const {
+    if (node == options.node) return options.count;
+    return node < peer_shards.size() ? peer_shards[node] : ShardId{0};
   }
 
   // Appends a record if the session is durable; the gate then waits for it. Returns its number, 0 =
@@ -288,11 +307,12 @@ struct ShardState {
   uint64_t subscription_epoch = 0;       // moves with every change of a subscription
   uint64_t route_sequence = 0;           // of the last RouteChange sent
   std::vector<Place> places;             // by PlaceId; those of peers when they were seen first
+  uint32_t last_life = 0;                // see Place::life
   std::vector<ShardId> peer_shards;      // by NodeNumber; 0: was never seen
   std::vector<PartitionRow> table;       // by partition; empty: there is no cluster
   uint64_t table_version = 0;            // counts the changes of owners that were heard
   std::vector<uint64_t> row_versions;    // by partition: the last of its own; as long as the table
-  // By partition: 1 + Place::life of its owner when that said that it has it; 0: it has not. What
+  // By partition: 1 + Place::ups of its owner when that said that it has it; 0: it has not. What
   // the coordinator says is true before the owner acts on it.
   std::vector<uint32_t> claims;
   std::vector<NodeNumber> members;  // who lives, as the coordinator has it
@@ -301,7 +321,9 @@ struct ShardState {
   // How many durable sessions of a partition of this shard subscribe to a filter (DurableKey()),
   // and which partitions have any, wherever they are and whether their owner is there or not: the
   // destination is the partition, the weight 1 + Place::life when it was told. In a cluster only.
+  // durable_sums: by partition, the FilterHash() of what is in durable_filters.
   absl::flat_hash_map<std::string, uint32_t> durable_filters;
+  std::vector<uint64_t> durable_sums;
   routing::RouteTable durable_routes;
   bool owners_missing = false;  // OwnerKnown() is false for some partition
   // By partition: its filters are in durable_routes, though its owner may be away. And whether that

@@ -28,7 +28,7 @@ struct Member {
 };
 
 struct PeerNetOptions {
-  static constexpr uint32_t kProtocol = 2;
+  static constexpr uint32_t kProtocol = 3;
 
   std::string cluster = "skeinmq";
   std::vector<Member> members;  // this node among them

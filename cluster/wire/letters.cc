@@ -99,7 +99,18 @@ struct Encoder {
     letter.set_route_applied(applied.sequence);
   }
   void operator()(shard::RouteReady&) const { letter.set_route_ready(true); }
-  void operator()(shard::RouteReset& reset) const { letter.set_route_reset(reset.sequence); }
+  void operator()(shard::RouteReset& reset) const {
+    letter.mutable_route_reset()->set_sequence(reset.sequence);
+    letter.mutable_route_reset()->set_again(reset.again);
+  }
+  void operator()(shard::RouteDigest& digest) const {
+    v1::RouteDigest& out = *letter.mutable_route_digest();
+    out.set_sequence(digest.sequence);
+    out.set_routes(digest.routes);
+    out.set_rows(digest.rows);
+    out.set_durable(digest.durable);
+  }
+  void operator()(shard::RouteAsk&) const { letter.set_route_ask(true); }
   void operator()(ForwardedPublish& forwarded) const {
     const mqtt::Message& message = *forwarded.message;
     v1::Publish& out = *letter.mutable_publish();
@@ -126,6 +137,12 @@ struct Encoder {
     v1::Retained& out = *letter.mutable_retained();
     PutContent(message, &out);
     out.set_time(message.received_at());
+    out.set_repair(change.repair);
+  }
+  void operator()(shard::RetainedDigestMail& mail) const {
+    v1::RetainedDigest& out = *letter.mutable_retained_digest();
+    out.set_as_of(mail.digest->as_of);
+    out.mutable_buckets()->Add(mail.digest->buckets.begin(), mail.digest->buckets.end());
   }
   void operator()(shard::PublishDone& done) const {
     letter.mutable_publish_done()->set_token(done.token);
@@ -210,8 +227,56 @@ bool DecodeRetained(const v1::Retained& retained, Mail* mail) {
   if (!TakeContent(retained, &init)) return false;
   init.retain = true;
   init.received_at = retained.time();
-  *mail = shard::RetainedChange{mqtt::Message::Make(init)};
+  *mail = shard::RetainedChange{mqtt::Message::Make(init), retained.repair()};
   return true;
+}
+
+bool DecodeDigest(const v1::RetainedDigest& in, Mail* mail) {
+  auto digest = std::make_unique<shard::RetainedDigest>();
+  if (static_cast<size_t>(in.buckets_size()) != digest->buckets.size() || in.as_of() < 0)
+    return false;
+  digest->as_of = in.as_of();
+  std::copy(in.buckets().begin(), in.buckets().end(), digest->buckets.begin());
+  *mail = shard::RetainedDigestMail{std::move(digest)};
+  return true;
+}
+
+// What is said of routes.
+bool DecodeRoutes(v1::Letter* letter, Mail* mail) {
+  switch (letter->kind_case()) {
+    case v1::Letter::kRouteChange: {
+      v1::RouteChange& change = *letter->mutable_route_change();
+      *mail = shard::RouteChange{change.sequence(), change.weight(),
+                                 std::move(*change.mutable_filter())};
+      return true;
+    }
+    case v1::Letter::kDurableRoute: {
+      v1::DurableRoute& change = *letter->mutable_durable_route();
+      *mail = shard::DurableRoute{change.sequence(), change.partition(), change.present(),
+                                  std::move(*change.mutable_filter()), change.hearsay()};
+      return true;
+    }
+    case v1::Letter::kRouteReset:
+      *mail = shard::RouteReset{letter->route_reset().sequence(), letter->route_reset().again()};
+      return true;
+    case v1::Letter::kRouteApplied:
+      *mail = shard::RouteApplied{letter->route_applied()};
+      return true;
+    case v1::Letter::kRouteReady:
+      *mail = shard::RouteReady{};
+      return true;
+    case v1::Letter::kRouteDigest: {
+      const v1::RouteDigest& digest = letter->route_digest();
+      *mail =
+          shard::RouteDigest{digest.sequence(), digest.routes(), digest.rows(), digest.durable()};
+      return true;
+    }
+    case v1::Letter::kRouteAsk:
+      *mail = shard::RouteAsk{};
+      return true;
+    default:
+      return false;
+  }
 }
 
 // What is said of partitions and their moves.
@@ -306,6 +371,8 @@ size_t CostOf(const Mail& mail) {
     return kEach + change->filter.size();
   if (const auto* durable = std::get_if<shard::DurableRoute>(&mail))
     return kEach + durable->filter.size();
+  if (std::holds_alternative<shard::RetainedDigestMail>(mail))
+    return kEach + sizeof(shard::RetainedDigest);
   if (const auto* moved = std::get_if<shard::MovedSession>(&mail))
     return kEach * (3 + moved->image.subscriptions.size());
   if (const auto* moved = std::get_if<shard::MovedMessage>(&mail))
@@ -323,31 +390,12 @@ void EncodeLetter(Mail* mail, const Viewpoint& view, TimeMs now, v1::Letter* let
 
 bool DecodeLetter(v1::Letter* letter, const Viewpoint& view, TimeMs now, Mail* mail) {
   switch (letter->kind_case()) {
-    case v1::Letter::kRouteChange: {
-      v1::RouteChange& change = *letter->mutable_route_change();
-      *mail = shard::RouteChange{change.sequence(), change.weight(),
-                                 std::move(*change.mutable_filter())};
-      return true;
-    }
-    case v1::Letter::kDurableRoute: {
-      v1::DurableRoute& change = *letter->mutable_durable_route();
-      *mail = shard::DurableRoute{change.sequence(), change.partition(), change.present(),
-                                  std::move(*change.mutable_filter()), change.hearsay()};
-      return true;
-    }
-    case v1::Letter::kRouteReset:
-      *mail = shard::RouteReset{letter->route_reset()};
-      return true;
-    case v1::Letter::kRouteReady:
-      *mail = shard::RouteReady{};
-      return true;
-    case v1::Letter::kRouteApplied:
-      *mail = shard::RouteApplied{letter->route_applied()};
-      return true;
     case v1::Letter::kPublish:
       return DecodePublish(letter->mutable_publish(), view, now, mail);
     case v1::Letter::kRetained:
       return DecodeRetained(letter->retained(), mail);
+    case v1::Letter::kRetainedDigest:
+      return DecodeDigest(letter->retained_digest(), mail);
     case v1::Letter::kPublishDone:
       *mail = shard::PublishDone{letter->publish_done().token(), letter->publish_done().refused()};
       return true;
@@ -367,7 +415,7 @@ bool DecodeLetter(v1::Letter* letter, const Viewpoint& view, TimeMs now, Mail* m
                               letter->relay_end().gone()};
       return true;
     default:
-      return DecodeMove(letter, now, mail);
+      return DecodeRoutes(letter, mail) || DecodeMove(letter, now, mail);
   }
 }
 

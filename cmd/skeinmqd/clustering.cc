@@ -88,6 +88,7 @@ absl::Status Clustering::Join(const sigset_t& signals, shard::BrokerOptions* opt
   net_options_.cert_file = config_.cluster_cert_file;
   net_options_.key_file = config_.cluster_key_file;
   net_options_.log = log_;
+  options->digest_interval_ms = config_.cluster_digest_interval_ms;
   if (!config_.cluster_etcd.empty()) return JoinEtcd(signals, options);
   if (config_.cluster_peers.size() > shard::kMaxNodes)
     return absl::InvalidArgumentError(absl::StrCat("cluster.peers: ", config_.cluster_peers.size(),

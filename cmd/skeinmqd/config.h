@@ -171,6 +171,7 @@ struct Config {
   std::string cluster_cert_file;
   std::string cluster_key_file;
   uint32_t cluster_join_timeout_ms = 10'000;
+  uint32_t cluster_digest_interval_ms = 10'000;
   // etcd, as http://HOST:PORT or https://HOST:PORT; empty: cluster_peers, if there is a cluster.
   std::vector<std::string> cluster_etcd;
   std::optional<Address> cluster_advertise;  // unset: cluster_listen

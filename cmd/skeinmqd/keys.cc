@@ -71,6 +71,10 @@ constexpr Key kKeys[] = {
            {0, 3'600'000},
            "How long a starting node waits for the others before it serves clients; with etcd it "
            "waits for those that live, however long it takes."),
+    Number("cluster.digest_interval_ms", &Config::cluster_digest_interval_ms, Unit::kMilliseconds,
+           {0, 3'600'000},
+           "How often nodes compare what they know of each other's subscriptions and of retained "
+           "messages, and repair it; 0: retained messages when a link comes up, else never."),
     Other("cluster.etcd", &Config::cluster_etcd,
           "etcd keeps who belongs to the cluster and who owns what, so that it can grow and "
           "shrink; instead of cluster.peers. Its endpoints."),

@@ -6,10 +6,8 @@
 
 #include <compare>
 #include <cstdint>
-#include <vector>
 
 #include "broker/mqtt/message.h"
-#include "storage/log/tombstones.h"
 
 namespace skein::storage {
 
@@ -20,7 +18,5 @@ struct RetainedStamp {
   static RetainedStamp Of(const mqtt::Message& message);
   auto operator<=>(const RetainedStamp&) const = default;
 };
-
-std::vector<mqtt::MessagePtr> MakeRemovals(const Tombstones& tombstones);
 
 }  // namespace skein::storage

@@ -25,17 +25,28 @@ shard::RetainedStore::PutResult MemoryRetainedStore::PutLatest(mqtt::MessagePtr*
   return StoreStamped(key, *message, &replaced);
 }
 
-shard::RetainedStore::PutResult MemoryRetainedStore::Merge(const mqtt::MessagePtr& message) {
+shard::RetainedStore::PutResult MemoryRetainedStore::Merge(const mqtt::MessagePtr& message,
+                                                           TimeMs now) {
   const std::string key = routing::EncodeRetainedKey(message->topic());
   mqtt::MessagePtr replaced;
   MutexLock lock(mutex_);
   if (RetainedStamp::Of(*message) <= StampOf(key)) return PutResult::kOlder;
+  const bool ended = message->payload().empty()
+                         ? !tombstones_.WouldKeep(message->received_at(), now)
+                         : message->expired(now);
+  if (ended && !messages_.contains(key)) return PutResult::kOlder;
   return StoreStamped(key, message, &replaced);
 }
 
-std::vector<mqtt::MessagePtr> MemoryRetainedStore::Removed() const {
+std::vector<mqtt::MessagePtr> MemoryRetainedStore::Removed(
+    const shard::RetainedBuckets& buckets) const {
   MutexLock lock(mutex_);
-  return MakeRemovals(tombstones_);
+  return tombstones_.AsMessages(buckets);
+}
+
+shard::RetainedDigest MemoryRetainedStore::Digest(TimeMs now) {
+  MutexLock lock(mutex_);
+  return sums_.AsOf(now);
 }
 
 RetainedStamp MemoryRetainedStore::StampOf(const std::string& key) const {
@@ -124,6 +135,7 @@ std::unique_ptr<shard::RetainedReader> MemoryRetainedStore::Open(std::string_vie
 void MemoryRetainedStore::Sweep(TimeMs now, size_t max_steps) {
   std::vector<mqtt::MessagePtr> dropped;  // freed after the lock
   MutexLock lock(mutex_);
+  sums_.AsOf(now);
   while (dropped.size() < max_steps && !expiries_.empty() && expiries_.begin()->first <= now) {
     dropped.push_back(Replace(messages_.find(expiries_.begin()->second), mqtt::MessagePtr()));
   }
@@ -140,6 +152,7 @@ mqtt::MessagePtr MemoryRetainedStore::Replace(Messages::iterator entry, mqtt::Me
   mqtt::MessagePtr before = std::move(entry->second);
   if (before) {
     bytes_ -= before->cost();
+    sums_.Flip(entry->first, RetainedStamp::Of(*before), before->expires_at());
     if (before->has_expiry()) expiries_.erase({before->expires_at(), entry->first});
   }
   if (!message) {
@@ -147,6 +160,7 @@ mqtt::MessagePtr MemoryRetainedStore::Replace(Messages::iterator entry, mqtt::Me
     return before;
   }
   bytes_ += message->cost();
+  sums_.Flip(entry->first, RetainedStamp::Of(*message), message->expires_at());
   if (message->has_expiry()) expiries_.emplace(message->expires_at(), entry->first);
   entry->second = std::move(message);
   return before;

@@ -22,6 +22,7 @@
 #include "broker/base/mutex.h"
 #include "broker/shard/retained_store.h"
 #include "storage/log/retained_stamp.h"
+#include "storage/log/retained_sums.h"
 #include "storage/log/tombstones.h"
 
 namespace skein::storage {
@@ -35,8 +36,9 @@ class MemoryRetainedStore : public shard::RetainedStore {
 
   PutResult Put(const mqtt::MessagePtr& message) override;
   PutResult PutLatest(mqtt::MessagePtr* message) override;
-  PutResult Merge(const mqtt::MessagePtr& message) override;
-  std::vector<mqtt::MessagePtr> Removed() const override;
+  PutResult Merge(const mqtt::MessagePtr& message, TimeMs now) override;
+  std::vector<mqtt::MessagePtr> Removed(const shard::RetainedBuckets& buckets) const override;
+  shard::RetainedDigest Digest(TimeMs now) override;
   // Never wakes: no read is ever pending.
   std::unique_ptr<shard::RetainedReader> Open(std::string_view topic_filter,
                                               std::function<void()> wake) override;
@@ -64,7 +66,8 @@ class MemoryRetainedStore : public shard::RetainedStore {
   Messages messages_ ABSL_GUARDED_BY(mutex_);
   // Those with an expiry, by when they expire; the views are keys of messages_.
   std::set<std::pair<TimeMs, std::string_view>> expiries_ ABSL_GUARDED_BY(mutex_);
-  Tombstones tombstones_ ABSL_GUARDED_BY(mutex_);
+  RetainedSums sums_ ABSL_GUARDED_BY(mutex_);  // of all that is there
+  Tombstones tombstones_ ABSL_GUARDED_BY(mutex_){&sums_};
   uint64_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t refused_ ABSL_GUARDED_BY(mutex_) = 0;
 };

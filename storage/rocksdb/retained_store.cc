@@ -98,17 +98,28 @@ shard::RetainedStore::PutResult RocksRetainedStore::PutLatest(mqtt::MessagePtr* 
   return StoreStamped(key, *message, &replaced);
 }
 
-shard::RetainedStore::PutResult RocksRetainedStore::Merge(const mqtt::MessagePtr& message) {
+shard::RetainedStore::PutResult RocksRetainedStore::Merge(const mqtt::MessagePtr& message,
+                                                          TimeMs now) {
   const std::string key = routing::EncodeRetainedKey(message->topic());
   mqtt::MessagePtr replaced;
   MutexLock lock(mutex_);
   if (RetainedStamp::Of(*message) <= StampOf(key)) return PutResult::kOlder;
+  const bool ended = message->payload().empty()
+                         ? !tombstones_.WouldKeep(message->received_at(), now)
+                         : message->expired(now);
+  if (ended && !index_.contains(Hash(key))) return PutResult::kOlder;
   return StoreStamped(key, message, &replaced);
 }
 
-std::vector<mqtt::MessagePtr> RocksRetainedStore::Removed() const {
+std::vector<mqtt::MessagePtr> RocksRetainedStore::Removed(
+    const shard::RetainedBuckets& buckets) const {
   MutexLock lock(mutex_);
-  return MakeRemovals(tombstones_);
+  return tombstones_.AsMessages(buckets);
+}
+
+shard::RetainedDigest RocksRetainedStore::Digest(TimeMs now) {
+  MutexLock lock(mutex_);
+  return sums_.AsOf(now);
 }
 
 RetainedStamp RocksRetainedStore::StampOf(const std::string& key) const {
@@ -174,11 +185,13 @@ void RocksRetainedStore::Insert(std::string_view key, Index::iterator entry,
   entry->second = {static_cast<uint32_t>(message.cost()), stamp.tie, stamp.time, version_,
                    message.expires_at()};
   bytes_ += entry->second.cost;
+  sums_.Flip(key, stamp, message.expires_at());
   if (message.has_expiry()) expiries_.emplace(message.expires_at(), key);
 }
 
 void RocksRetainedStore::Forget(std::string_view key, const Entry& entry) {
   bytes_ -= entry.cost;
+  sums_.Flip(key, {entry.time, entry.tie}, entry.expires_at);
   if (entry.expires_at != kNever) expiries_.erase({entry.expires_at, std::string(key)});
 }
 
@@ -196,6 +209,7 @@ std::unique_ptr<shard::RetainedReader> RocksRetainedStore::Open(std::string_view
 void RocksRetainedStore::Sweep(TimeMs now, size_t max_steps) {
   std::vector<mqtt::MessagePtr> dropped;  // freed after the lock
   MutexLock lock(mutex_);
+  sums_.AsOf(now);
   for (size_t step = 0; step < max_steps; ++step) {
     if (expiries_.empty() || expiries_.begin()->first > now) break;
     std::string key = expiries_.begin()->second;

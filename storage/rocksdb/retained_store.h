@@ -38,6 +38,7 @@
 #include "broker/routing/retained_scan.h"
 #include "broker/shard/retained_store.h"
 #include "storage/log/retained_stamp.h"
+#include "storage/log/retained_sums.h"
 #include "storage/log/tombstones.h"
 
 namespace rocksdb {
@@ -61,8 +62,9 @@ class RocksRetainedStore : public shard::RetainedStore {
 
   PutResult Put(const mqtt::MessagePtr& message) override;
   PutResult PutLatest(mqtt::MessagePtr* message) override;
-  PutResult Merge(const mqtt::MessagePtr& message) override;
-  std::vector<mqtt::MessagePtr> Removed() const override;
+  PutResult Merge(const mqtt::MessagePtr& message, TimeMs now) override;
+  std::vector<mqtt::MessagePtr> Removed(const shard::RetainedBuckets& buckets) const override;
+  shard::RetainedDigest Digest(TimeMs now) override;
   std::unique_ptr<shard::RetainedReader> Open(std::string_view topic_filter,
                                               std::function<void()> wake) override;
   void Sweep(TimeMs now, size_t max_steps) override;
@@ -145,7 +147,9 @@ class RocksRetainedStore : public shard::RetainedStore {
   Overlay overlay_ ABSL_GUARDED_BY(mutex_);
   // Keys of those with an expiry, by when they expire.
   std::set<std::pair<TimeMs, std::string>> expiries_ ABSL_GUARDED_BY(mutex_);
-  Tombstones tombstones_ ABSL_GUARDED_BY(mutex_);  // as rows of the family without a payload
+  RetainedSums sums_ ABSL_GUARDED_BY(mutex_);  // of all that is there
+  Tombstones tombstones_ ABSL_GUARDED_BY(mutex_){
+      &sums_};  // as rows of the family without a payload
   // Keys of expired messages that are to be deleted from the database.
   std::vector<std::string> expired_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::pair<std::string, uint64_t>> collected_ ABSL_GUARDED_BY(mutex_);

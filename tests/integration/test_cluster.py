@@ -37,7 +37,8 @@ class Cluster:
         of_node = {key: str(value).replace("NODE", name) for key, value in self.settings.items()}
         arguments = ["--node-id", name, "--cluster-listen", f"127.0.0.1:{self.ports[name]}", "--peers", self.peers]
         self.nodes[name] = Broker.start(shards=2, data_dir=self.folder / name, arguments=arguments,
-                                        settings={"cluster.join_timeout_ms": 30_000, **of_node, **settings})
+                                        settings={"cluster.join_timeout_ms": 30_000, "cluster.digest_interval_ms": 200,
+                                                  **of_node, **settings})
 
     def wait_joined(self, name):
         """The node is linked with every other."""
@@ -82,9 +83,11 @@ class Cluster:
     def stop(self):
         for client in self.clients:
             client.close()
+        lost = [line for node in self.nodes.values() for line in node.log().splitlines() if "routes.diverged" in line]
         for node in self.nodes.values():
             node.stop()
         self.nodes.clear()
+        assert not lost, "what nodes know of each other's routes was wrong"
 
 
 @pytest.fixture(scope="module")

@@ -31,6 +31,7 @@ PORTS = (
     "broker/routing",
     "broker/session",
     "broker/auth/authenticator.h",
+    "broker/shard/retained_digest.h",
     "broker/shard/retained_store.h",
 )
 # What cluster/ speaks: mail between shards, and the port it comes through.

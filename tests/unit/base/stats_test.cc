@@ -17,7 +17,9 @@ std::map<std::string, int64_t> Visited(const ShardStats& stats) {
       key += "{" + std::string(stat.label) + "=" + std::string(stat.label_value) + "}";
     }
     EXPECT_TRUE(values.emplace(key, stat.value).second) << key << " twice";
-    EXPECT_EQ(stat.gauge, stat.name == "sessions" || stat.name == "subscriptions") << key;
+    const bool gauge =
+        stat.name == "sessions" || stat.name == "subscriptions" || stat.name == "route_lag";
+    EXPECT_EQ(stat.gauge, gauge) << key;
   });
   return values;
 }

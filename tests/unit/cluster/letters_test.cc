@@ -57,9 +57,29 @@ TEST(LettersTest, Routes) {
   EXPECT_TRUE(durable.present);
   EXPECT_EQ(durable.filter, "a/#");
   EXPECT_EQ(Cross(shard::RouteReset{8}).sequence, 8u);
+  EXPECT_FALSE(Cross(shard::RouteReset{8}).again);
+  EXPECT_TRUE(Cross(shard::RouteReset{8, true}).again);
   EXPECT_EQ(Cross(shard::RouteApplied{9}).sequence, 9u);
   EXPECT_EQ(Cross(shard::RouteApplied{0}).sequence, 0u);
   Cross(shard::RouteReady{});
+}
+
+TEST(LettersTest, Digests) {
+  const auto routes = Cross(shard::RouteDigest{7, UINT64_MAX, 2, 3});
+  EXPECT_EQ(routes.sequence, 7u);
+  EXPECT_EQ(routes.routes, UINT64_MAX);
+  EXPECT_EQ(routes.rows, 2u);
+  EXPECT_EQ(routes.durable, 3u);
+  Cross(shard::RouteAsk{});
+  shard::RetainedDigestMail retained{std::make_unique<shard::RetainedDigest>()};
+  retained.digest->as_of = 120'000;
+  retained.digest->buckets.front() = 5;
+  retained.digest->buckets.back() = UINT64_MAX;
+  const auto got = Cross(std::move(retained));
+  EXPECT_EQ(got.digest->as_of, 120'000);
+  EXPECT_EQ(got.digest->buckets.front(), 5u);
+  EXPECT_EQ(got.digest->buckets[1], 0u);
+  EXPECT_EQ(got.digest->buckets.back(), UINT64_MAX);
 }
 
 TEST(LettersTest, AMessageKeepsItsAgeNotItsTime) {
@@ -103,6 +123,8 @@ TEST(LettersTest, AnswersAndRetainedMessages) {
   EXPECT_EQ(retained.message->payload(), std::string_view("\0p", 2));
   EXPECT_EQ(retained.message->expiry_seconds(), 60u);
   EXPECT_TRUE(retained.message->retain());
+  EXPECT_FALSE(retained.repair);
+  EXPECT_TRUE(Cross(shard::RetainedChange{MakeMessage(), true}).repair);
 }
 
 TEST(LettersTest, WhatIsSaidOfPartitions) {
@@ -232,6 +254,8 @@ TEST(LettersTest, WhatMakesNoSenseIsRefused) {
   letter.mutable_publish()->add_tried(4'000'000'000);
   EXPECT_TRUE(DecodeLetter(&letter, kReceiver, kHere, &mail));
   EXPECT_TRUE(std::get<shard::ForwardedPublish>(mail).tried.empty()) << "no such place";
+  letter.mutable_retained_digest()->add_buckets(1);
+  EXPECT_FALSE(DecodeLetter(&letter, kReceiver, kHere, &mail)) << "too few buckets";
   letter.mutable_retained()->set_qos(9);
   EXPECT_FALSE(DecodeLetter(&letter, kReceiver, kHere, &mail));
 }

@@ -87,29 +87,33 @@ TEST(RouteTableTest, PlainAndSharedAreIndependent) {
 }
 
 TEST(RouteTableTest, DigestForgetsOrderAndSeesEveryDifference) {
-  RouteTable empty, one, two;
+  RouteTable one, two;
   one.Set("a", 1, 1);
-  one.Set("$share/g/b/#", 2, 5);
-  two.Set("c", 9, 9);
-  two.Set("$share/g/b/#", 2, 4);
-  two.Set("a", 1, 1);
-  EXPECT_NE(one.Digest(), two.Digest());
-  two.Set("c", 9, 0);
-  EXPECT_NE(one.Digest(), two.Digest());
-  two.Set("$share/g/b/#", 2, 5);
-  EXPECT_EQ(one.Digest(), two.Digest());
-  two.Set("a", 1, 2);
-  EXPECT_NE(one.Digest(), two.Digest());
+  one.Set("$share/g/b/#", 1, 5);
+  two.Set("c", 7, 9);
+  two.Set("$share/g/b/#", 7, 4);
+  two.Set("a", 7, 1);
+  two.Set("a", 8, 1);
+  EXPECT_NE(one.DigestOf(1), two.DigestOf(7));
+  two.Set("c", 7, 0);
+  EXPECT_NE(one.DigestOf(1).routes, two.DigestOf(7).routes) << "other weights";
+  EXPECT_EQ(one.DigestOf(1).filters, two.DigestOf(7).filters);
+  two.Set("$share/g/b/#", 7, 5);
+  EXPECT_EQ(one.DigestOf(1), two.DigestOf(7));
+  EXPECT_NE(one.DigestOf(1), two.DigestOf(8));
+  two.Set("a", 7, 2);
+  EXPECT_NE(one.DigestOf(1), two.DigestOf(7));
   one.WithdrawAll(1);
-  one.WithdrawAll(2);
-  EXPECT_EQ(one.Digest(), empty.Digest());
+  EXPECT_EQ(one.DigestOf(1), RouteTable::Digest());
   EXPECT_EQ(one.size(), 0u);
 }
 
 TEST(RouteTableTest, DigestIsTheSameEverywhere) {
   RouteTable table;
   table.Set("a/b", 1, 2);
-  EXPECT_EQ(table.Digest(), 0xA517E322CDEBDBA0u);
+  EXPECT_EQ(table.DigestOf(1).routes, 0xC14E1583AB375FEFu);
+  EXPECT_EQ(table.DigestOf(1).filters, 0x48F71E9475860604u);
+  EXPECT_EQ(table.DigestOf(1).filters, RouteTable::FilterHash("a/b"));
 }
 
 TEST(RouteTableTest, AgreesWithTheReference) {
@@ -155,10 +159,13 @@ TEST(RouteTableTest, AgreesWithTheReference) {
     RouteTable rebuilt;
     for (const auto& [key, value] : naive)
       rebuilt.Set(key.first, key.second, value);
-    EXPECT_EQ(rebuilt.Digest(), table.Digest());
-    for (Destination d = 0; d < 5; ++d)
-      table.WithdrawAll(d);
-    EXPECT_EQ(table.Digest(), RouteTable().Digest());
+    for (Destination d = 0; d < 5; ++d) {
+      EXPECT_EQ(rebuilt.DigestOf(d), table.DigestOf(d));
+      for (const auto& [key, value] : naive) {
+        if (key.second == d) table.Set(key.first, d, 0);
+      }
+      EXPECT_EQ(table.DigestOf(d), RouteTable::Digest());
+    }
   }
 }
 

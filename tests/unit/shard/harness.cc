@@ -90,6 +90,7 @@ void Node::Make(ShardId index) {
     options.members.push_back(node);
   options.limits = options_.limits;
   options.shares = options_.shares;
+  options.digest_interval_ms = options_.digest_interval_ms;
   options.listeners = {ListenerInfo{"test", true}};
   options.listeners[0].publish_rate = options_.publish_rate;
   options.listeners[0].publish_bytes = options_.publish_bytes;
@@ -540,12 +541,14 @@ bool Node::DeliverAll(ShardId from, ShardId to, size_t at_most) {
   for (; box.size() > at_most; box.pop_back())
     mail_[from][to].push_front(std::move(box.back()));
   cores_[to]->BeginTick(now_);
+  const PlaceId place = PlaceOf(to, from);
+  const auto& places = cores_[to]->state().places;
   for (Mail& mail : box) {
     if (on_mail && !on_mail(from, to, &mail)) continue;
     if (auto* moved = std::get_if<std::unique_ptr<MovedConnection>>(&mail)) {
       Adopt(to, std::move(*moved));
-    } else {
-      cores_[to]->OnMail(PlaceOf(to, from), std::move(mail));
+    } else if (place < places.size() && places[place].up) {  // as in Shard::TakePeerMail()
+      cores_[to]->OnMail(place, std::move(mail));
     }
   }
   return !box.empty();

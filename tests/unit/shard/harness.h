@@ -32,6 +32,7 @@ struct NodeOptions {
   TimeMs publish_patience_ms = 0;
   uint32_t total_publish_rate = 0;
   auth::BanList* bans = nullptr;
+  TimeMs digest_interval_ms = 0;  // of a cluster
 };
 
 // Answers as the script in user name and data says.

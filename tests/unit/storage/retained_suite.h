@@ -17,14 +17,18 @@
 #include <vector>
 
 #include "broker/base/limits.h"
+#include "broker/routing/retained_scan.h"
 #include "broker/routing/topic.h"
 #include "broker/shard/retained_store.h"
+#include "storage/log/tombstones.h"
 #include "tests/unit/routing/random_topics.h"
 #include "tests/unit/storage/retained_tools.h"
 
 namespace skein::storage {
 
 using PutResult = shard::RetainedStore::PutResult;
+
+inline const shard::RetainedBuckets kAll = shard::RetainedBuckets().set();
 
 template <typename Node>
 class RetainedSuite : public testing::Test {};
@@ -281,33 +285,133 @@ TYPED_TEST_P(RetainedSuite, TheNewestWriteWinsOnEveryNode) {
   }
   std::shuffle(writes.begin(), writes.end(), random);
   for (const MessagePtr& message : writes)
-    a.store().Merge(message);
+    a.store().Merge(message, 0);
   std::shuffle(writes.begin(), writes.end(), random);
   for (const MessagePtr& message : writes)
-    b.store().Merge(message);
+    b.store().Merge(message, 0);
   EXPECT_EQ(ReadAll(&a.store(), "#"), ReadAll(&b.store(), "#"));
   EXPECT_EQ(a.store().stats().bytes, b.store().stats().bytes);
   for (const MessagePtr& message : writes)
-    EXPECT_EQ(a.store().Merge(message), PutResult::kOlder);
-  EXPECT_EQ(a.store().Removed().size() + a.store().stats().messages, 20u);
+    EXPECT_EQ(a.store().Merge(message, 0), PutResult::kOlder);
+  EXPECT_EQ(a.store().Removed(kAll).size() + a.store().stats().messages, 20u);
 }
 
 TYPED_TEST_P(RetainedSuite, AWriteHereIsLaterThanWhatIsThere) {
   TypeParam node{Limits()};
   MessagePtr message = Make("t", "future")->ReceivedAt(1'000);
-  EXPECT_EQ(node.store().Merge(message), PutResult::kStored);
+  EXPECT_EQ(node.store().Merge(message, 0), PutResult::kStored);
   message = Make("t", "now")->ReceivedAt(10);
-  EXPECT_EQ(node.store().Merge(message), PutResult::kOlder);
+  EXPECT_EQ(node.store().Merge(message, 0), PutResult::kOlder);
   EXPECT_EQ(node.store().PutLatest(&message), PutResult::kStored);
   EXPECT_EQ(message->received_at(), 1'001);
   EXPECT_EQ(ReadAll(&node.store(), "t"), (Strings{"t=now"}));
   message = Make("t", "")->ReceivedAt(10);
   EXPECT_EQ(node.store().PutLatest(&message), PutResult::kRemoved);
-  EXPECT_EQ(node.store().Merge(Make("t", "late")->ReceivedAt(1'001)), PutResult::kOlder);
+  EXPECT_EQ(node.store().Merge(Make("t", "late")->ReceivedAt(1'001), 0), PutResult::kOlder);
   EXPECT_EQ(ReadAll(&node.store(), "t"), Strings{});
-  ASSERT_EQ(node.store().Removed().size(), 1u);
-  EXPECT_EQ(node.store().Removed()[0]->received_at(), 1'002);
-  EXPECT_EQ(node.store().Removed()[0]->topic(), "t");
+  ASSERT_EQ(node.store().Removed(kAll).size(), 1u);
+  EXPECT_EQ(node.store().Removed(kAll)[0]->received_at(), 1'002);
+  EXPECT_EQ(node.store().Removed(kAll)[0]->topic(), "t");
+}
+
+// Whether two stores agree, and in which bucket they do not.
+inline std::vector<size_t> Differ(shard::RetainedStore* a, shard::RetainedStore* b, TimeMs now) {
+  const shard::RetainedDigest left = a->Digest(now);
+  const shard::RetainedDigest right = b->Digest(now);
+  EXPECT_EQ(left.as_of, right.as_of);
+  std::vector<size_t> differ;
+  for (size_t i = 0; i < left.buckets.size(); ++i) {
+    if (left.buckets[i] != right.buckets[i]) differ.push_back(i);
+  }
+  return differ;
+}
+
+TYPED_TEST_P(RetainedSuite, DigestsAreEqualWhereTheContentIs) {
+  TypeParam a{Limits()};
+  TypeParam b{Limits()};
+  std::mt19937 random(11);
+  std::vector<MessagePtr> writes;
+  for (int i = 0; i < 500; ++i) {
+    const uint32_t expiry = random() % 2 == 0 ? Message::kNoExpiry : 1'000;
+    writes.push_back(Make("t/" + std::to_string(random() % 50),
+                          random() % 3 == 0 ? "" : std::to_string(random() % 4), expiry)
+                         ->ReceivedAt(1 + random() % 100));
+  }
+  EXPECT_EQ(Differ(&a.store(), &b.store(), 0), std::vector<size_t>{});
+  for (const MessagePtr& message : writes)
+    a.store().Merge(message, 0);
+  EXPECT_GT(Differ(&a.store(), &b.store(), 0).size(), 20u);
+  std::shuffle(writes.begin(), writes.end(), random);
+  for (const MessagePtr& message : writes)
+    b.store().Merge(message, 0);
+  EXPECT_EQ(Differ(&a.store(), &b.store(), 0), std::vector<size_t>{});
+
+  const size_t bucket = routing::RetainedBucket(routing::EncodeRetainedKey("t/7"));
+  MessagePtr change = Make("t/7", "another")->ReceivedAt(200);
+  a.store().PutLatest(&change);
+  EXPECT_EQ(Differ(&a.store(), &b.store(), 0), std::vector<size_t>{bucket});
+  b.store().Merge(Make("t/7", "one more")->ReceivedAt(200), 0);
+  EXPECT_EQ(Differ(&a.store(), &b.store(), 0), std::vector<size_t>{bucket}) << "other content";
+  change = Make("t/7", "");
+  a.store().PutLatest(&change);
+  EXPECT_EQ(Differ(&a.store(), &b.store(), 0), std::vector<size_t>{bucket});
+  b.store().Merge(change, 0);
+  EXPECT_EQ(Differ(&a.store(), &b.store(), 0), std::vector<size_t>{});
+}
+
+// Nodes drop what has ended when they come to it; that is no difference.
+TYPED_TEST_P(RetainedSuite, WhatEndsByItselfLeavesTheDigestBeforeIt) {
+  constexpr TimeMs kMinute = shard::RetainedDigest::kStepMs;
+  TypeParam a{Limits()};
+  TypeParam b{Limits()};
+  for (TypeParam* node : {&a, &b}) {
+    for (int i = 0; i < 100; ++i)
+      node->store().Merge(Make("short/" + std::to_string(i), "x", 90)->ReceivedAt(1), 1);
+    node->store().Merge(Make("removed", "")->ReceivedAt(1), 1);
+    node->store().Merge(Make("stays", "x")->ReceivedAt(1), 1);
+  }
+  a.store().Sweep(90'001, 50);
+  EXPECT_EQ(a.store().stats().messages, 51u);
+  EXPECT_EQ(Differ(&a.store(), &b.store(), 90'001), std::vector<size_t>{});
+  b.store().Sweep(90'001, 1'000);
+  EXPECT_EQ(Differ(&a.store(), &b.store(), 90'001), std::vector<size_t>{});
+  // Asked for a later time, it does not go back.
+  EXPECT_EQ(a.store().Digest(10 * kMinute).as_of, 10 * kMinute);
+  EXPECT_EQ(a.store().Digest(3 * kMinute + 5).as_of, 10 * kMinute);
+  a.store().Sweep(2 + Tombstones::kKeepMs, 1'000);
+  EXPECT_TRUE(a.store().Removed(kAll).empty());
+  EXPECT_FALSE(b.store().Removed(kAll).empty());
+  EXPECT_EQ(Differ(&a.store(), &b.store(), 2 + Tombstones::kKeepMs), std::vector<size_t>{});
+}
+
+TYPED_TEST_P(RetainedSuite, WhatHasEndedElsewhereIsNoNewsHere) {
+  const TimeMs late = 2 + Tombstones::kKeepMs;
+  TypeParam node{Limits()};
+  const MessagePtr removal = Make("t", "")->ReceivedAt(1);
+  EXPECT_EQ(node.store().Merge(removal, late), PutResult::kOlder);
+  EXPECT_EQ(node.store().Merge(Make("u", "x", 10)->ReceivedAt(1), late), PutResult::kOlder);
+  EXPECT_TRUE(node.store().Removed(kAll).empty());
+  EXPECT_EQ(node.store().stats().messages, 0u);
+  // But it ends what is older.
+  EXPECT_EQ(node.store().Merge(Make("t", "x")->ReceivedAt(0), late), PutResult::kStored);
+  EXPECT_EQ(node.store().Merge(removal, late), PutResult::kRemoved);
+  EXPECT_EQ(node.store().stats().messages, 0u);
+}
+
+TYPED_TEST_P(RetainedSuite, RemovalsAreGivenOutByBuckets) {
+  TypeParam node{Limits()};
+  for (int i = 0; i < 100; ++i)
+    node.store().Merge(Make("t/" + std::to_string(i), "")->ReceivedAt(1), 1);
+  size_t found = 0;
+  for (size_t bucket = 0; bucket < routing::kRetainedBuckets; ++bucket) {
+    shard::RetainedBuckets one;
+    one.set(bucket);
+    for (const MessagePtr& removal : node.store().Removed(one)) {
+      EXPECT_EQ(routing::RetainedBucket(routing::EncodeRetainedKey(removal->topic())), bucket);
+      ++found;
+    }
+  }
+  EXPECT_EQ(found, 100u);
 }
 
 TYPED_TEST_P(RetainedSuite, AnEmptyFilterReadsEverything) {
@@ -317,12 +421,14 @@ TYPED_TEST_P(RetainedSuite, AnEmptyFilterReadsEverything) {
   EXPECT_EQ(ReadAll(&node.store(), ""), (Strings{"$x/y=1", "a/b=2"}));
 }
 
-REGISTER_TYPED_TEST_SUITE_P(RetainedSuite, TheNewestWriteWinsOnEveryNode,
-                            AWriteHereIsLaterThanWhatIsThere, AnEmptyFilterReadsEverything,
-                            StoresReplacesRemoves, RefusesMoreMessagesThanAllowed,
-                            RefusesMoreBytesThanAllowed, SkipsAndSweepsExpiredMessages,
-                            ReadsInBoundedPieces, TheCursorHoldsWhenTopicsComeAndGo,
-                            TopicsWithADollarAreOnlyFoundByName,
+REGISTER_TYPED_TEST_SUITE_P(RetainedSuite, DigestsAreEqualWhereTheContentIs,
+                            WhatEndsByItselfLeavesTheDigestBeforeIt,
+                            WhatHasEndedElsewhereIsNoNewsHere, RemovalsAreGivenOutByBuckets,
+                            TheNewestWriteWinsOnEveryNode, AWriteHereIsLaterThanWhatIsThere,
+                            AnEmptyFilterReadsEverything, StoresReplacesRemoves,
+                            RefusesMoreMessagesThanAllowed, RefusesMoreBytesThanAllowed,
+                            SkipsAndSweepsExpiredMessages, ReadsInBoundedPieces,
+                            TheCursorHoldsWhenTopicsComeAndGo, TopicsWithADollarAreOnlyFoundByName,
                             WhatIsReplacedDuringAReadIsNotGivenOutAnyMore, AReaderMayEndEarly,
                             AgreesWithTheReference, ServesSeveralThreads);
 

@@ -127,11 +127,26 @@ TEST(RocksRetainedStoreTest, ARemovalInAClusterIsKnownAfterARestartAndForgottenI
   EXPECT_THAT(node.TopicsOnDisk(), ElementsAre("a")) << "the removal";
   EXPECT_THAT(ReadAll(&node.store(), "#"), IsEmpty());
   EXPECT_EQ(node.store().stats().messages, 0u);
-  EXPECT_EQ(node.store().Merge(Make("a", "old")->ReceivedAt(100)), PutResult::kOlder);
+  EXPECT_EQ(node.store().Merge(Make("a", "old")->ReceivedAt(100), 200), PutResult::kOlder);
   node.store().Sweep(101 + Tombstones::kKeepMs, 10);
   node.CommitExpired(10);
   EXPECT_THAT(node.TopicsOnDisk(), IsEmpty());
-  EXPECT_THAT(node.store().Removed(), IsEmpty());
+  EXPECT_THAT(node.store().Removed(kAll), IsEmpty());
+}
+
+TEST(RocksRetainedStoreTest, TheDigestIsKnownAfterARestart) {
+  RetainedNode node{Limits()};
+  std::vector<std::string> topics;
+  for (int i = 0; i < 100; ++i) {
+    topics.push_back("t/" + std::to_string(i));
+    const MessagePtr message = Make(topics.back(), i % 3 == 0 ? "" : "x", i % 2 == 0 ? 100 : 7);
+    node.store().Merge(message->ReceivedAt(1'000 + i), 2'000);
+  }
+  const auto before = node.store().Digest(2'000).buckets;
+  EXPECT_NE(before, shard::RetainedDigest().buckets);
+  node.Commit(topics);
+  node.Reopen();
+  EXPECT_EQ(node.store().Digest(2'000).buckets, before);
 }
 
 TEST(RocksRetainedStoreTest, AChangeDuringAWriteIsNotLost) {
