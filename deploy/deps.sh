@@ -27,7 +27,7 @@ packages_of() {
     test)
       echo libgtest-dev libgmock-dev libbenchmark-dev clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev \
         python3 python3-pytest python3-pytest-timeout python3-paho-mqtt python3-venv \
-        mosquitto mosquitto-clients libpaho-mqtt-dev openssl haproxy chromium etcd-server etcd-client
+        mosquitto mosquitto-clients libpaho-mqtt-dev openssl haproxy chromium etcd-server etcd-client iproute2 iptables
       # A Node.js from elsewhere does as well.
       command -v node >/dev/null || echo nodejs
       command -v npm >/dev/null || echo npm

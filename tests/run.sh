@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # Builds and runs the tests. The last line is the sum: "N passed, N failed".
 #
-# Usage: tests/run.sh [--quick | --all | --fuzz SECONDS | --bench]
+# Usage: tests/run.sh [--quick | --all | --fuzz SECONDS | --sim SECONDS | --cluster SECONDS | --bench]
 #
-#   (nothing)        unit, fuzz corpora, tidy, conformance and integration; then under ASan+UBSan, and under TSan, all unit
+#   (nothing)        unit, fuzz corpora, tidy, conformance, integration and cluster; then under ASan+UBSan, and under TSan, all unit
 #                    tests and what of the rest is likely to find something there
 #   --all            the same, and everything under the sanitizers, slow tests included
 #   --quick          unit, fuzz corpora, tidy and conformance of the release build only
 #   --fuzz SECONDS   run each fuzz target for so long, starting from its kept corpus
-#   --bench          compare with Debian's mosquitto
+#   --sim SECONDS    simulated clusters for so long, each with a new seed
+#   --cluster SECONDS   real nodes in network namespaces, and faults drawn from a new seed, for so long (needs root)
+#   --bench          compare with Debian's mosquitto; what a cluster costs
 #
 # Missing Debian packages are installed first (deploy/deps.sh). A step that fails does not stop the others. Builds, logs and
 # result files are in build/. Exit code 0 only when nothing failed.
@@ -126,14 +128,28 @@ run_fuzzers() { # SECONDS
   done <"$list"
 }
 
+# The cluster tests with faults that are named, a few minutes; skipped where namespaces cannot be made.
+test_cluster() { # PRESET
+  step "$1: cluster" "$results/$1-cluster.xml" run_pytest "$1" "$results/$1-cluster.xml" tests/cluster
+}
+
+# Simulated clusters. The seed of the first is the clock's; a broken promise prints its own.
+run_sim() { # SECONDS
+  local seed
+  seed=$(date +%s%N)
+  step "release: build" - build release skein_sim
+  say "first seed $seed"
+  step "sim: $1 s" - "$root/build/release/tests/sim/skein_sim" --seconds "$1" --seed "$seed"
+}
+
 mode=full
 case ${1-} in
   "") ;;
   --quick | --all | --bench) mode=${1#--} ;;
-  --fuzz)
-    mode=fuzz
+  --fuzz | --sim | --cluster)
+    mode=${1#--}
     [[ ${2-} =~ ^[0-9]+$ ]] || {
-      echo "run.sh: --fuzz needs a number of seconds" >&2
+      echo "run.sh: $1 needs a number of seconds" >&2
       exit 2
     }
     ;;
@@ -157,9 +173,18 @@ case $mode in
     test_conformance release
     ;;
   fuzz) run_fuzzers "$2" ;;
+  sim) run_sim "$2" ;;
+  cluster)
+    step "release: build" - build release skeinmqd
+    for nodes in 3 5; do
+      step "cluster: $nodes nodes" - "$root/tests/cluster.sh" --seconds "$(($2 / 2))" --nodes "$nodes"
+    done
+    ;;
   bench)
     step "bench: build" - build release
     step "bench: compare" - "$python" "$root/tests/bench/compare.py" \
+      --bench "$root/build/release/cmd/skeinmq-bench/skeinmq-bench" --skeinmqd "$root/build/release/cmd/skeinmqd/skeinmqd"
+    step "bench: cluster" - "$python" "$root/tests/bench/cluster.py" --json "$results/cluster.json" \
       --bench "$root/build/release/cmd/skeinmq-bench/skeinmq-bench" --skeinmqd "$root/build/release/cmd/skeinmqd/skeinmqd"
     step "bench: TLS" - "$python" "$root/tests/bench/tls.py" --skeinmqd "$root/build/release/cmd/skeinmqd/skeinmqd"
     ;;
@@ -170,6 +195,7 @@ case $mode in
     step "docs/conformance.md is up to date" - "$python" "$root/tests/conformance/report.py" --check \
       "$results/release-conformance.xml"
     test_integration release
+    test_cluster release
     # Hostile bytes and restarts for memory errors; several shards and the disk's threads for races.
     test_units asan-ubsan -LE tidy
     test_conformance asan-ubsan
@@ -184,6 +210,7 @@ case $mode in
       test_conformance "$preset"
       test_integration "$preset"
     done
+    test_cluster release
     ;;
 esac
 finish

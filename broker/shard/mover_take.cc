@@ -154,6 +154,11 @@ void Mover::LetGo(PartitionId partition) {
   std::vector<SessionRef> sessions;
   if (giving != givings_.end()) {
     sessions = std::move(giving->second.sessions);
+    state_.ports.log->Log(LogLevel::kInfo, "partition.moved",
+                          {{"partition", partition},
+                           {"sessions", sessions.size()},
+                           {"parts", giving->second.parts},
+                           {"frozen_ms", state_.now - giving->second.began}});
     givings_.erase(giving);
   } else {  // somebody took it without asking: an operator said that we are gone
     state_.sessions.ForEach([&](Session& session) {

@@ -1,6 +1,5 @@
 #include "broker/shard/retained_replay.h"
 
-#include <algorithm>
 #include <utility>
 
 namespace skein::shard {
@@ -11,33 +10,49 @@ void RetainedReplay::Start(const session::Session& session, std::string_view fil
   if (filter.starts_with("$share/"))
     return;  // [MQTT-3.3.1-9] does not hold for shared subscriptions (4.8.2)
   if (options.retain_handling == 2 || (options.retain_handling == 1 && existed)) return;
-  const auto same = std::find_if(replays_.begin(), replays_.end(), [&](const Replay& replay) {
-    return replay.session.token == session.token() && replay.filter == filter;
-  });
-  if (same != replays_.end()) replays_.erase(same);
-  replays_.push_back({SessionRef{session.slot(), session.token()}, std::string(filter), options,
-                      suback, state_.ports.retained->Open(filter, state_.ports.wake)});
+  const auto [found, added] = of_session_.try_emplace(session.token());
+  if (added) {
+    found->second = waiting_.emplace(waiting_.end());
+    found->second->session = {session.slot(), session.token()};
+  }
+  Waiting& waiting = *found->second;
+  waiting.newest[std::string(filter)] = ++number_;
+  waiting.replays.push_back({std::string(filter), options, suback, number_,
+                             state_.ports.retained->Open(filter, state_.ports.wake)});
 }
 
 bool RetainedReplay::Run() {
   bool more = false;
-  busy_.clear();
-  for (size_t count = replays_.size(); count > 0; --count) {
-    Replay replay = std::move(replays_.front());
-    replays_.pop_front();
-    // A session's filters are served one after the other, in the order they were asked for.
-    const bool behind = busy_.contains(replay.session.token);
-    const Progress progress = behind ? Progress::kWait : Slice(&replay);
-    if (progress == Progress::kDone) continue;
-    busy_.insert(replay.session.token);
+  for (auto waiting = waiting_.begin(); waiting != waiting_.end();) {
+    const Progress progress = Serve(&*waiting);
     more |= progress == Progress::kMore;
-    replays_.push_back(std::move(replay));
+    if (progress == Progress::kDone) {
+      of_session_.erase(waiting->session.token);
+      waiting = waiting_.erase(waiting);
+    } else {
+      ++waiting;
+    }
   }
   return more;
 }
 
-RetainedReplay::Progress RetainedReplay::Slice(Replay* replay) {
-  session::Session* session = state_.sessions.Find(replay->session);
+RetainedReplay::Progress RetainedReplay::Serve(Waiting* waiting) {
+  for (size_t served = 0; served < kFilters; ++served) {
+    if (waiting->replays.empty()) return Progress::kDone;
+    Replay& replay = waiting->replays.front();
+    const auto newest = waiting->newest.find(replay.filter);
+    if (newest->second == replay.number) {
+      const Progress progress = Slice(waiting->session, &replay);
+      if (progress != Progress::kDone) return progress;
+      waiting->newest.erase(newest);
+    }
+    waiting->replays.pop_front();
+  }
+  return waiting->replays.empty() ? Progress::kDone : Progress::kMore;
+}
+
+RetainedReplay::Progress RetainedReplay::Slice(const SessionRef& ref, Replay* replay) {
+  session::Session* session = state_.sessions.Find(ref);
   if (session == nullptr) return Progress::kDone;
   const routing::FilterId filter = state_.subscriptions.Find(replay->filter);
   if (filter == routing::kNoFilter || !session->subscriptions.contains(filter))

@@ -69,7 +69,7 @@ absl::Status EtcdCoordinator::TryJoin(Membership* membership) {
   membership->table = table_ = state_.Table(partitions_);
   membership->formed_now = std::all_of(table_.begin(), table_.end(),
                                        [](const auto& row) { return row.node == shard::kNoNode; });
-  members_ = membership->members;
+  // members_ stays empty: on_members has not been called yet, and nobody has linked with them.
   return absl::OkStatus();
 }
 

@@ -79,7 +79,7 @@ void Committer::Run() {
       if (!StateIsDue()) continue;
     } else if (stopping) {
       break;
-    } else if (state_batch_.Count() == 0 && !more) {
+    } else if (!state_waits_ && !more) {
       signal_.Wait(std::chrono::seconds(1));
     }
     WriteState();
@@ -173,6 +173,7 @@ void Committer::ApplyFrames() {
   for (size_t shard = 0; shard < taken_.size(); ++shard) {
     if (!taken_[shard].records.empty()) applied_[shard] = taken_[shard].next() - 1;
   }
+  state_waits_ = true;  // also if nothing follows: who asks for a page waits for applied_
 }
 
 void Committer::Release() {
@@ -195,6 +196,7 @@ void Committer::WriteState() {
       SortBatch(state_batch_, parts_.database->all_families(), &sorted_batch_);
   if (!status.ok()) Fatal(parts_.logger, "sorting a batch", status.ToString());
   state_batch_.Clear();
+  state_waits_ = false;
   parts_.checkpointer->Write(&sorted_batch_);
   for (size_t shard = 0; shard < applied_.size(); ++shard)
     (*parts_.links)[shard]->set_applied(applied_[shard]);

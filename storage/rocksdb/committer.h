@@ -102,6 +102,7 @@ class Committer {
   rocksdb::WriteBatch state_batch_;    // of frames that were applied; not written yet
   rocksdb::WriteBatch sorted_batch_;   // empty but in WriteState()
   std::vector<session::Lsn> applied_;  // by shard: the last record that state_batch_ covers
+  bool state_waits_ = false;           // state_batch_ and applied_ are not written and told yet
   std::string value_;
   uint64_t records_ = 0;
   Clock::time_point next_second_{};

@@ -21,27 +21,35 @@ def b64(text):
 
 
 class Etcd:
-    """One etcd in a folder; its data outlives stop() and start()."""
+    """One etcd in a folder; its data outlives stop() and start(). `launcher`: see Broker.start()."""
 
-    def __init__(self, folder, arguments=(), scheme="http"):
-        self.folder, self.arguments, self.scheme = folder, list(arguments), scheme
+    def __init__(self, folder, arguments=(), scheme="http", host="127.0.0.1", launcher=()):
+        self.folder, self.arguments, self.scheme, self.host, self.launcher = folder, list(arguments), scheme, host, list(launcher)
         self.port, self.peer_port = port_to_keep(), port_to_keep()
         self.process = None
         self.start()
 
     @property
     def url(self):
-        return f"{self.scheme}://127.0.0.1:{self.port}"
+        return f"{self.scheme}://{self.host}:{self.port}"
+
+    @property
+    def peer_url(self):
+        return f"http://{self.host}:{self.peer_port}"
 
     def start(self):
-        peer = f"http://127.0.0.1:{self.peer_port}"
-        with open(self.folder / "etcd.log", "ab") as log:
-            self.process = subprocess.Popen(
-                [shutil.which("etcd") or "etcd", "--data-dir", str(self.folder / "etcd"), "--listen-client-urls", self.url,
-                 "--advertise-client-urls", self.url, "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
-                 "--initial-cluster", f"default={peer}", "--logger", "zap", *self.arguments], stdout=log, stderr=log)
+        self.launch("default", f"default={self.peer_url}")
         if self.scheme == "http":
             wait_until(self.answers, DEADLINE, "etcd answers")
+
+    def launch(self, name, members):
+        """Starts the process; `members`: all of them, this one too, as NAME=PEER-URL,..."""
+        with open(self.folder / "etcd.log", "ab") as log:
+            self.process = subprocess.Popen(
+                [*self.launcher, shutil.which("etcd") or "etcd", "--name", name, "--data-dir", str(self.folder / "etcd"),
+                 "--listen-client-urls", self.url, "--advertise-client-urls", self.url, "--listen-peer-urls", self.peer_url,
+                 "--initial-advertise-peer-urls", self.peer_url, "--initial-cluster", members, "--logger", "zap",
+                 *self.arguments], stdout=log, stderr=log)
 
     def answers(self):
         try:
@@ -85,10 +93,16 @@ class EtcdCluster:
 
     def start(self, name, node_id=None, **settings):
         self.ports.setdefault(name, port_to_keep())
+        where = self.where(name)
         self.nodes[name] = Broker.start(
             shards=2, data_dir=self.folder / name, settings={"cluster.lease_seconds": 3, **settings},
-            arguments=["--node-id", node_id or name, "--cluster-listen", f"127.0.0.1:{self.ports[name]}", "--etcd", self.etcd.url,
-                       *self.arguments])
+            arguments=["--node-id", node_id or name, "--cluster-listen", f"{where['host']}:{self.ports[name]}",
+                       "--etcd", self.etcd.url, *self.arguments], **where)
+
+    def where(self, name):
+        """Where a node runs: arguments of Broker.start()."""
+        del name
+        return {"host": "127.0.0.1"}
 
     def kill(self, name):
         self.nodes.pop(name).discard()

@@ -95,6 +95,17 @@ def test_a_node_is_killed_while_its_sessions_move(cluster):
     assert load.finish() > 100
 
 
+def test_a_node_that_was_killed_while_it_joined_joins_before_etcd_has_forgotten_it(cluster):
+    cluster.start("d")
+    cluster.wait_balanced()
+    record = cluster.etcd.values("/skeinmq/skeinmq/live/")["d"]
+    cluster.drain("d")
+    # What a kill leaves until the lease runs out. It differs in nothing that others see from what the next life says of itself.
+    cluster.etcd.put("/skeinmq/skeinmq/live/d", json.dumps({**record, "state": "joining"}))
+    cluster.start("d")
+    cluster.wait_balanced()
+
+
 def test_without_etcd_for_a_while(cluster):
     """The nodes reach each other, so nothing stops; when etcd is back the cluster can change again."""
     load = Load(cluster)

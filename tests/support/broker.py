@@ -114,14 +114,16 @@ class Broker:
         return self.process.pid if self.process else None
 
     @classmethod
-    def start(cls, shards=None, settings=None, arguments=(), environment=None, host="127.0.0.1", data_dir=None, binary=None):
-        """Starts a broker listening on a free port of `host` and waits until it accepts connections. A `data_dir` of the
-        caller's stays when the broker has gone. `binary`: another program than $SKEINMQD."""
+    def start(cls, shards=None, settings=None, arguments=(), environment=None, host="127.0.0.1", data_dir=None, binary=None, port=None,
+              launcher=()):
+        """Starts a broker listening on a free port of `host` (or on `port`) and waits until it accepts connections. A `data_dir` of
+        the caller's stays when the broker has gone. `binary`: another program than $SKEINMQD; `launcher`: what comes before it on
+        the command line, and must become it by exec."""
         external = external_address()
         if external:
             return cls(external)
         for attempt in range(3):
-            broker = cls._launch(shards, settings, arguments, environment, host, data_dir, binary)
+            broker = cls._launch(shards, settings, arguments, environment, host, data_dir, binary, port, launcher)
             try:
                 broker._wait_ready()
                 return broker
@@ -133,11 +135,13 @@ class Broker:
         raise BrokerError("unreachable")
 
     @classmethod
-    def _launch(cls, shards, settings, arguments, environment, host, data_dir, binary):
-        port = free_port(host)
+    def _launch(cls, shards, settings, arguments, environment, host, data_dir, binary, port, launcher):
+        port = port or free_port(host)
         folder = pathlib.Path(tempfile.mkdtemp(prefix="skeinmq-test-"))
         shown = f"[{host}]" if ":" in host else host
-        command = [binary or program(), "--listen", f"tcp://{shown}:{port}", "--data-dir", str(data_dir or folder / "data")]
+        anonymous = "" if host in ("127.0.0.1", "::1") else "?allow_anonymous=true"
+        command = [*launcher, binary or program(), "--listen", f"tcp://{shown}:{port}{anonymous}",
+                   "--data-dir", str(data_dir or folder / "data")]
         if shards is not None:
             command += ["--shards", str(shards)]
         for key, value in (settings or {}).items():

@@ -170,8 +170,8 @@ def check_order(history):
 
 
 def subscribed_before(message, subscriptions, at):
-    """Whether a subscription that was there before the message was sent is still there when it comes, at `at`."""
-    return message is not None and any(
+    """Whether a subscription that was there before the message was sent is still there when it comes, at `at`; and its place counts."""
+    return message is not None and not message.unordered and any(
         item.since < message.sent and (item.left is None or at < item.left) and matches(item.filter, message.topic)
         for item in subscriptions)
 

@@ -28,6 +28,7 @@ class Client:
     # --- what a kind of client adds ------------------------------------------------------------------------------------
 
     clean = False  # whether the next CONNECT starts a new session
+    excused = frozenset({SHUTTING_DOWN})  # reasons that are no problem: it comes again
 
     def connect_fields(self):
         """Further fields of CONNECT."""
@@ -66,7 +67,7 @@ class Client:
     async def dial(self):
         """Opens a connection and sends CONNECT."""
         try:
-            _, link = await asyncio.get_running_loop().create_connection(lambda: Connection(self, self.version), *self.world.address)
+            _, link = await asyncio.get_running_loop().create_connection(lambda: Connection(self, self.version), *self.world.next_address())
         except OSError:
             return False
         if self.link is not None or not self.wanted.is_set() or link.owner is None:
@@ -87,17 +88,21 @@ class Client:
         if not self.served:
             return
         try:
-            _, link = await asyncio.get_running_loop().create_connection(lambda: Connection(self, self.version), *self.world.address)
+            _, link = await asyncio.get_running_loop().create_connection(lambda: Connection(self, self.version), *self.world.next_address())
         except OSError:
             return
         if not self.served or link.owner is None:
             link.drop()
             return
         old, self.link, self.served = self.link, link, False
-        old.owner = None
+        self.supersede(old)
         self.on_offline()
         self.send_connect(link)
         self.changed.set()
+
+    def supersede(self, old):
+        """What becomes of the old connection of take_over()."""
+        old.owner = None
         asyncio.get_running_loop().call_later(1.0, old.drop)
 
     def on_packet(self, packet):
@@ -106,11 +111,12 @@ class Client:
                 self.on_message(packet)
             elif packet.reason == TAKEN_OVER and self.ghosts:
                 self.ghosts -= 1
-            elif packet.reason != SHUTTING_DOWN:
+            elif packet.reason not in self.excused:
                 self.history.problem("refused", f"{self.name}: DISCONNECT {packet.reason:#04x}")
             return
         if packet.kind != wire.CONNACK or packet.reason != 0:
-            self.history.problem("refused", f"{self.name}: {wire.NAMES[packet.kind]} {packet.reason:#04x} in answer to CONNECT")
+            if packet.kind != wire.CONNACK or packet.reason not in self.excused:
+                self.history.problem("refused", f"{self.name}: {wire.NAMES[packet.kind]} {packet.reason:#04x} in answer to CONNECT")
             self.offline()
             return
         self.on_connack(packet)

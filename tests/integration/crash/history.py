@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 @dataclass
 class Publish:
-    """A message: first sent at `sent`; `acked` when PUBACK or PUBREC came for it."""
+    """A message: first sent at `sent`; `acked` when PUBACK or PUBREC came for it. `unordered`: its place among the others is not
+    promised."""
 
     publisher: str
     sequence: int
@@ -21,6 +22,7 @@ class Publish:
     deletes: bool = False  # retained with an empty payload
     sent: int = 0
     acked: int | None = None
+    unordered: bool = False
 
 
 @dataclass

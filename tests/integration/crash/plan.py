@@ -24,8 +24,8 @@ class Item(NamedTuple):
     deletes: bool = False
 
 
-def make_publishers(world, rng):
-    made = [Publisher(world, f"p{index}", rng.choice((4, 5, 5)), window=rng.choice((1, 10, 50, 200)), lowest_id=rng.random() < 0.5)
+def make_publishers(world, rng, kind=Publisher):
+    made = [kind(world, f"p{index}", rng.choice((4, 5, 5)), window=rng.choice((1, 10, 50, 200)), lowest_id=rng.random() < 0.5)
             for index in range(PUBLISHERS)]
     for publisher in made:
         publisher.topics = [f"m/{rng.randrange(AREAS)}/{rng.randrange(PLACES)}" for _ in range(4)]
@@ -34,9 +34,9 @@ def make_publishers(world, rng):
     return made
 
 
-def make_retainers(world, rng):
+def make_retainers(world, rng, kind=Publisher):
     """One writer a topic, and one QoS a topic, so that there is a last write."""
-    return [Publisher(world, f"r{index}", rng.choice((4, 5)), window=rng.choice((1, 20)), lowest_id=True) for index in range(RETAINERS)]
+    return [kind(world, f"r{index}", rng.choice((4, 5)), window=rng.choice((1, 20)), lowest_id=True) for index in range(RETAINERS)]
 
 
 def draw_filters(rng, style):
@@ -50,29 +50,29 @@ def draw_filters(rng, style):
     return {f"m/{rng.randrange(AREAS)}/{place}": rng.choice((1, 2)) for place in range(PLACES)}
 
 
-def make_subscribers(world, rng):
+def make_subscribers(world, rng, kind=Subscriber, crowd=CROWD):
     made = []
     for index in range(SUBSCRIBERS):
         filters = {**draw_filters(rng, index % 4), FENCE_TOPIC: 2}
         if index < 2:
             filters["w/#"] = 2
         window = rng.choice((1, 5, 20, 65535))
-        made.append(Subscriber(world, f"s{index}", rng.choice((4, 5, 5)), filters, window,
+        made.append(kind(world, f"s{index}", rng.choice((4, 5, 5)), filters, window,
                                ack_delay=rng.choice((0, 0.001, 0.01)) if window >= 20 else 0))
         made[-1].mood = MOODS[index % len(MOODS)]
         if made[-1].mood == "forgetful":
             made[-1].version = 5  # a clean start of 3.1.1 would make a session that ends with its connection
     for index in range(MEMBERS):
-        made.append(Subscriber(world, f"g{index}", 5, {f"{GROUP}/m/#": 2, FENCE_TOPIC: 2}, group=GROUP))
+        made.append(kind(world, f"g{index}", 5, {f"{GROUP}/m/#": 2, FENCE_TOPIC: 2}, group=GROUP))
         made[-1].mood = rng.choice(MOODS[:5])
-    for index in range(CROWD):
-        made.append(Subscriber(world, f"crowd{index}", rng.choice((4, 5)), {"crowd/#": rng.choice((1, 2)), FENCE_TOPIC: 2}))
+    for index in range(crowd):
+        made.append(kind(world, f"crowd{index}", rng.choice((4, 5)), {"crowd/#": rng.choice((1, 2)), FENCE_TOPIC: 2}))
         made[-1].mood = rng.choice(("asleep", "asleep", "steady"))
     return made
 
 
-def make_will_clients(world, rng):
-    return [WillClient(world, f"c{index}", rng.choice((4, 5, 5)), delay=(0, 1)[index % 2], rng=rng) for index in range(WILL_CLIENTS)]
+def make_will_clients(world, rng, kind=WillClient):
+    return [kind(world, f"c{index}", rng.choice((4, 5, 5)), delay=(0, 1)[index % 2], rng=rng) for index in range(WILL_CLIENTS)]
 
 
 def draw_items(rng, topics, count):

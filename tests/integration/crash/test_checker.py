@@ -38,6 +38,11 @@ class Story:
             self.history.acked(message)
         return self
 
+    def overtaken(self):
+        """The place of the message sent last does not count."""
+        self.history.publishes["p", self.number].unordered = True
+        return self
+
     def keep(self, topic="r/a", acked=True, deletes=False):
         return self.send(1, topic, acked, retain=True, deletes=deletes)
 
@@ -85,6 +90,7 @@ GOOD = {
     "replaced, under way meanwhile": Story().subscribe().send(acked=False).replace().subscribe().come(1),
     "repeated after a later one that was subscribed": Story().send(acked=False).subscribe().send().come(2, 1),
     "repeated to the new session after a later one": Story().subscribe().send(acked=False).replace().subscribe().send().come(2, 1),
+    "sent again where no order is promised": Story().subscribe().send().overtaken().send().come(2, 1),
     "members overtake each other": Story().subscribe("$share/g").send().send().come(2, 1, session="$share/g"),
     "publishers interleave": Story().subscribe().send().send(publisher="q").come(2, publisher="q").come(1),
     "topics interleave": Story().subscribe().send().send(topic="t/b").come(2, topic="t/b").come(1),
@@ -117,6 +123,7 @@ BAD = {
     "out of order, QoS 1": (Story().subscribe(qos=1).send(qos=1).send(qos=1).come(2, 1, 1, qos=1), ["order"]),
     "out of order across QoS": (Story().subscribe().send(qos=1).send(qos=2).come(2).come(1, qos=1), ["order"]),
     "out of order in the new session": (Story().subscribe().replace().subscribe().send().send().come(2, 1), ["order"]),
+    "out of order among those whose place counts": (Story().subscribe().send().overtaken().send().send().come(1, 3, 2), ["order"]),
     "one of three out of order": (Story().subscribe().send().send().send().come(1, 3, 2), ["order"]),
     "never sent": (Story().subscribe().come(7), ["strange"]),
     "another topic": (Story().subscribe().send().come(1, topic="t/b"), ["strange"]),

@@ -36,16 +36,26 @@ class World:
         self.kills = 0
         self.recovery_seconds = []
         self.up, self.draining = asyncio.Event(), asyncio.Event()
+        self.make_clients(rng)
+
+    def make_clients(self, rng):
         self.publishers = plan.make_publishers(self, rng)
         self.retainers = plan.make_retainers(self, rng)
         self.fencer = Publisher(self, "fencer", 5, 1, True)
         self.subscribers = plan.make_subscribers(self, rng)
         self.will_clients = plan.make_will_clients(self, rng)
-        self.writers = [*self.publishers, *self.retainers, self.fencer]
+
+    @property
+    def writers(self):
+        return [*self.publishers, *self.retainers, self.fencer]
 
     @property
     def clients(self):
         return [*self.writers, *self.subscribers, *self.will_clients]
+
+    def next_address(self):
+        """Where a client is to connect now."""
+        return self.address
 
     # --- life ----------------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 // The store as its users see it: what is durable, and what is there after a restart or a crash.
 #include "storage/rocksdb/store.h"
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -164,6 +165,20 @@ TEST(Store, WhatIsCancelledInTimeIsNeverWritten) {
   EXPECT_EQ(node.store().stats().records_cancelled, 1u);
   ASSERT_TRUE(node.Crash().ok());
   EXPECT_THAT(node.Payloads(1), ElementsAre("b"));
+}
+
+// Each would wait for the committer's look around, once a second, if nothing else told the reader.
+TEST(Store, AReadBehindCancelledRecordsAloneDoesNotWaitForTheNextWrite) {
+  StoreNode node;
+  ASSERT_TRUE(node.Settle(node.Connect(1)));
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  for (uint64_t round = 0; round < 300; ++round) {
+    const session::Lsn lsn = node.Enqueue(1, round + 1, "m");
+    ASSERT_TRUE(node.shard().Cancel(lsn));
+    ASSERT_TRUE(node.Settle(lsn));
+    EXPECT_TRUE(node.Read(1, lsn).entries.empty());
+    ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "in round " << round;
+  }
 }
 
 TEST(Store, CancelledRecordsAloneBecomeDurableWithoutAWrite) {
