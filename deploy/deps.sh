@@ -17,16 +17,19 @@ set -euo pipefail
 
 packages_of() {
   case $1 in
-    run) echo libabsl20220623 libargon2-1 libcurl4 libfmt9 libgrpc++1.51 libprotobuf32 librocksdb7.8 libspdlog1.10 libssl3 libyaml-cpp0.7 ;;
+    run)
+      echo ca-certificates libabsl20220623 libargon2-1 libcpp-httplib0.11 libcurl4 libfmt9 libgrpc++1.51 libprotobuf32 librocksdb7.8 \
+        libspdlog1.10 libssl3 libyaml-cpp0.7
+      ;;
     build)
       echo g++ cmake ninja-build ccache protobuf-compiler protobuf-compiler-grpc \
-        libabsl-dev libargon2-dev libcli11-dev libcurl4-openssl-dev libgrpc++-dev libprotobuf-dev librocksdb-dev libspdlog-dev libssl-dev \
-        libxxhash-dev libyaml-cpp-dev nlohmann-json3-dev
+        libabsl-dev libargon2-dev libcli11-dev libcpp-httplib-dev libcurl4-openssl-dev libgrpc++-dev libprotobuf-dev librocksdb-dev \
+        libspdlog-dev libssl-dev libxxhash-dev libyaml-cpp-dev nlohmann-json3-dev
       ;;
     demo) echo mosquitto-clients ;;
     test)
       echo libgtest-dev libgmock-dev libbenchmark-dev clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev \
-        python3 python3-pytest python3-pytest-timeout python3-paho-mqtt python3-venv \
+        python3 python3-pytest python3-pytest-timeout python3-paho-mqtt python3-venv python3-yaml \
         mosquitto mosquitto-clients libpaho-mqtt-dev openssl haproxy chromium etcd-server etcd-client iproute2 iptables
       # A Node.js from elsewhere does as well.
       command -v node >/dev/null || echo nodejs

@@ -85,7 +85,7 @@ fi
 say "Building in $build"
 cmake -G Ninja -S "$root" -B "$build" -DCMAKE_BUILD_TYPE=Release -DSKEIN_TESTS=OFF \
   -DCMAKE_CXX_COMPILER=g++ -Wno-dev --log-level=WARNING
-cmake --build "$build" --target skeinmqd
+cmake --build "$build" --target skeinmqd skeinmqctl
 skeinmqd=$build/cmd/skeinmqd/skeinmqd
 say "Built $("$skeinmqd" --version): $skeinmqd"
 if $build_only; then exit 0; fi
@@ -94,7 +94,10 @@ data=${XDG_STATE_HOME:-$HOME/.local/state}/skeinmq
 mkdir -p "$data"
 
 # A cluster: one process a node. Nodes speak to each other on ports that are 10000 above (or below) the clients'; etcd has
-# the two ports after those.
+# the two ports after those. Operators ask a node on the port 8000 above (or below) its clients'.
+admin_of() {
+  if (($1 + 8000 <= 65535)); then echo "127.0.0.1:$(($1 + 8000))"; else echo "127.0.0.1:$(($1 - 8000))"; fi
+}
 pids=()
 run_cluster() {
   local offset=10000 node peers="" how data=$data/cluster
@@ -124,7 +127,9 @@ run_cluster() {
   mkdir -p "$data"
   for ((node = 0; node < nodes; node++)); do
     mkdir -p "$data/node-$node"
-    "$skeinmqd" --node-id "node-$node" --data-dir "$data/node-$node" --listen "tcp://127.0.0.1:$((first_port + node))" \
+    SKEINMQ_ADMIN_LISTEN=$(admin_of $((first_port + node))) \
+      "$skeinmqd" --node-id "node-$node" --data-dir "$data/node-$node" \
+      --listen "tcp://127.0.0.1:$((first_port + node))" \
       --cluster-listen "127.0.0.1:$((ports + node))" "${how[@]}" "$@" 2> >(sed -u "s/^/node-$node  /" >&2) &
     pids+=($!)
   done
@@ -132,7 +137,8 @@ run_cluster() {
     local client=http://127.0.0.1:$((ports + nodes)) peer=http://127.0.0.1:$((ports + nodes + 1))
     # In a session of its own: Ctrl-C is for the nodes.
     setsid etcd --name quickstart --data-dir "$data/etcd" --log-level error --listen-client-urls "$client" \
-      --advertise-client-urls "$client" --listen-peer-urls "$peer" --initial-advertise-peer-urls "$peer" --initial-cluster "quickstart=$peer" &
+      --advertise-client-urls "$client" --listen-peer-urls "$peer" --initial-advertise-peer-urls "$peer" \
+      --initial-cluster "quickstart=$peer" &
     pids+=($!)
   fi
   say "Starting $nodes nodes, data in $data"
@@ -143,12 +149,16 @@ Try it in two other terminals, on different nodes:
     mosquitto_sub -p $first_port -t dw/demo
     mosquitto_pub -p $((first_port + nodes - 1)) -t dw/demo -m hello
 
+How they stand:
+
+    ${skeinmqd%/skeinmqd/*}/skeinmqctl/skeinmqctl cluster status --server http://$(admin_of "$first_port")
+
 TEXT
   ! $etcd || cat <<TEXT
 One more node, that takes its share of the sessions, and gives it back when it is stopped:
 
     $skeinmqd --node-id node-$nodes --data-dir $data/node-$nodes --listen tcp://127.0.0.1:$((first_port + nodes)) \\
-      --cluster-listen 127.0.0.1:$((ports + nodes + 2)) ${how[*]}
+      --cluster-listen 127.0.0.1:$((ports + nodes + 2)) --admin-listen $(admin_of $((first_port + nodes))) ${how[*]}
 
 TEXT
   printf 'Ctrl-C stops them.\n\n'
@@ -172,6 +182,9 @@ esac
 where=
 [[ $host == 127.0.0.1 || $host == localhost ]] || where+=" -h $host"
 [[ $port == 1883 ]] || where+=" -p $port"
+
+# Another one on the default port has the default address.
+((port == 1883 || port == 0)) || export SKEINMQ_ADMIN_LISTEN="${SKEINMQ_ADMIN_LISTEN-$(admin_of "$port")}"
 
 say "Starting on $listen, data in $data"
 cat <<TEXT

@@ -76,6 +76,13 @@ class FilterIndex {
     index_.ForEach(visit);
   }
 
+  // The same for one of kParts parts, see TextIndex::ForEachIn().
+  static constexpr size_t kParts = TextIndex::kParts;
+  template <class F>
+  void ForEachIn(size_t part, F visit) const {
+    index_.ForEachIn(part, visit);
+  }
+
   size_t size() const { return entries_.size(); }
   FilterFootprint footprint() const {
     return {entries_.capacity(), index_.capacity(), trie_.footprint()};

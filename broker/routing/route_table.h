@@ -43,16 +43,13 @@ class RouteTable {
   // Calls visit(text, destination, weight) for all that anybody said; visit must not change it.
   template <class F>
   void ForEach(F visit) const {
-    index_.ForEach([&](uint32_t id) {
-      const Entry& entry = index_[id];
-      for (const Share& share : entry.plain)
-        visit(index_.text(id), share.destination, share.weight);
-      if (entry.groups == nullptr) return;
-      for (const uint32_t slot : *entry.groups) {
-        for (const Share& share : groups_[slot].route.shares)
-          visit(std::string_view(groups_[slot].text), share.destination, share.weight);
-      }
-    });
+    index_.ForEach([&](uint32_t id) { VisitEntry(id, visit); });
+  }
+  // The same for one of kParts parts, see TextIndex::ForEachIn().
+  static constexpr size_t kParts = TextIndex::kParts;
+  template <class F>
+  void ForEachIn(size_t part, F visit) const {
+    index_.ForEachIn(part, [&](uint32_t id) { VisitEntry(id, visit); });
   }
   // Withdraws all that the destination said.
   void WithdrawAll(Destination destination);
@@ -119,6 +116,17 @@ class RouteTable {
     uint32_t entry = 0;  // of the topic filter
   };
 
+  template <class F>
+  void VisitEntry(uint32_t id, F& visit) const {
+    const Entry& entry = index_[id];
+    for (const Share& share : entry.plain)
+      visit(index_.text(id), share.destination, share.weight);
+    if (entry.groups == nullptr) return;
+    for (const uint32_t slot : *entry.groups) {
+      for (const Share& share : groups_[slot].route.shares)
+        visit(std::string_view(groups_[slot].text), share.destination, share.weight);
+    }
+  }
   void SetPlain(std::string_view topic_filter, Destination destination, uint32_t weight);
   void SetShared(std::string_view filter_text, std::string_view topic_filter,
                  Destination destination, uint32_t weight);

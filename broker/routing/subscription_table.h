@@ -115,6 +115,20 @@ class SubscriptionTable {
   // pointers hold until their filter loses its last subscriber; subscribers come and go in them.
   void Match(std::string_view topic, Matches* out);
 
+  // Calls visit(text) for each filter with subscribers in one of kParts parts, see
+  // TextIndex::ForEachIn().
+  static constexpr size_t kParts = TextIndex::kParts;
+  template <class F>
+  void ForEachFilterIn(size_t part, F visit) const {
+    index_.ForEachIn(part, [&](uint32_t id) {
+      const Entry& entry = index_[id];
+      if (!entry.plain.empty()) visit(index_.text(id));
+      if (entry.groups == nullptr) return;
+      for (const uint32_t group : *entry.groups)
+        visit(std::string_view(groups_[group].text()));
+    });
+  }
+
   // Moves whenever a filter appears or disappears: until then, the Matches of a topic are the same.
   uint64_t version() const { return version_; }
   // Subscriptions.

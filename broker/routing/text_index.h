@@ -55,6 +55,15 @@ class TextIndex {
     }
   }
 
+  // The ids come in kParts parts, so that a visit of all can pause between two. A text stays in its
+  // part: what is there all the while is visited once, whatever comes and goes meanwhile.
+  static constexpr size_t kParts = 64;
+  template <class F>
+  void ForEachIn(size_t part, F visit) const {
+    for (const Entry& entry : stripes_[part])
+      visit(entry.id);
+  }
+
   size_t size() const { return size_; }
   // Slots there is memory for.
   size_t capacity() const {
@@ -105,7 +114,8 @@ class TextIndex {
     return absl::Hash<absl::string_view>()(absl::string_view(text.data(), text.size()));
   }
 
-  std::array<Stripe, size_t{1} << kStripeBits> stripes_;
+  std::array<Stripe, kParts> stripes_;
+  static_assert(kParts == size_t{1} << kStripeBits);
   size_t size_ = 0;
 };
 

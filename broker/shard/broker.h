@@ -73,10 +73,16 @@ class Broker {
   // Any thread, after Start(): what happens with a peer, for one shard.
   void OnPeer(ShardId shard, PeerEvent event) { shared_.shards[shard]->OnPeer(std::move(event)); }
 
+  // Any thread, after Start(). False: too many questions wait for the shard.
+  bool Ask(ShardId shard, std::shared_ptr<Question> question) {
+    return shared_.shards[shard]->Ask(std::move(question));
+  }
+
   // What is on disk is in memory; clients are let in. Any thread, after Start().
   bool recovered() const { return shared_.settled.load() >= options_.shards; }
   bool serving() const { return shared_.serving.load() >= options_.shards; }
   ShardId shards() const { return options_.shards; }
+  uint32_t partitions() const { return options_.partitions; }
 
   // Bytes that were brought for the slowest shard and that it has not taken over yet. Any thread.
   size_t peer_backlog() const;

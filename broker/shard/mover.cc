@@ -62,6 +62,7 @@ void Mover::Cut(Giving* giving) {
 
 bool Mover::Run() {
   bool more = false;
+  if (!claimed_.empty()) ForgetLostFilters();
   std::vector<PartitionId> late;
   for (auto& [partition, giving] : givings_) {
     if (giving.phase == Phase::kFreezing && state_.now - giving.began > kFreezeMs)

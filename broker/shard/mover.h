@@ -52,7 +52,7 @@ class Mover {
   void OnPeerDown(NodeNumber peer);
   // One slice. True: there is more that need not wait.
   bool Run();
-  bool idle() const { return givings_.empty() && takings_.empty(); }
+  bool idle() const { return givings_.empty() && takings_.empty() && claimed_.empty(); }
 
  private:
   enum class Phase : uint8_t { kFreezing, kDraining, kCopying, kCopied, kCommitting };
@@ -104,6 +104,7 @@ class Mover {
   // To all places. See RowChange::claim.
   void TellRow(session::PartitionId partition, bool claim);
   void LetGo(session::PartitionId partition);
+  void ForgetLostFilters();
 
   ShardState& state_;
   Dispatcher& dispatcher_;
@@ -111,6 +112,7 @@ class Mover {
   OnceBook& once_book_;
   Givings givings_;
   absl::flat_hash_map<session::PartitionId, Taking> takings_;
+  absl::flat_hash_set<session::PartitionId> claimed_;  // since the last Run(), without a copy
 };
 
 }  // namespace skein::shard

@@ -126,6 +126,7 @@ void Mover::Adopt(PartitionId partition) {
     takings_.erase(found);
   } else {
     Drop(partition);  // nobody asked for a copy that is not whole
+    claimed_.insert(partition);
   }
   TellRow(partition, false);
   for (const session::SessionImage& image : images)
@@ -144,6 +145,27 @@ void Mover::TellRow(PartitionId partition, bool claim) {
   for (PlaceId place = 0; place < state_.places.size(); ++place) {
     if (place != state_.options.id && state_.places[place].up)
       state_.out.mail[place].emplace_back(RowChange{partition, state_.table[partition], claim});
+  }
+}
+
+// Sessions that were lost with the node that had them have nobody else to withdraw their filters.
+void Mover::ForgetLostFilters() {
+  std::vector<std::pair<std::string, PartitionId>> lost;
+  state_.durable_routes.ForEach([&](std::string_view filter, uint32_t partition, uint32_t) {
+    if (claimed_.contains(partition) &&
+        !state_.durable_filters.contains(DurableKey(partition, filter)))
+      lost.emplace_back(filter, partition);
+  });
+  claimed_.clear();
+  if (lost.empty()) return;
+  ++state_.route_sequence;
+  for (const auto& [filter, partition] : lost) {
+    state_.durable_routes.Set(filter, partition, 0);
+    for (PlaceId place = 0; place < state_.places.size(); ++place) {
+      if (place != state_.options.id && state_.places[place].up)
+        state_.out.mail[place].emplace_back(
+            DurableRoute{state_.route_sequence, partition, false, filter});
+    }
   }
 }
 

@@ -28,6 +28,7 @@ struct PeerEvent {
     kLease,       // whether the coordinator counts us among them
     kGive,        // hand a partition over: rows has one, with the new owner
     kMoveFailed,  // the coordinator did not take a hand-over: rows has one
+    kRetire,      // an operator has drained the node: clients are to go elsewhere
   };
   Kind kind = Kind::kMail;
   NodeNumber node = 0;

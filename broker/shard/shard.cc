@@ -151,6 +151,7 @@ void Shard::Turn(int timeout_ms) {
   }
   CarryOut();
   more_work_ |= core_->more_work() || !read_again_.empty();
+  more_work_ |= AnswerQuestions();
   overloaded_ = shared_.clock.Now() - turn_began_ > options_.limits.max_loop_lag_ms;
 }
 
@@ -225,6 +226,7 @@ void Shard::LogShed(uint16_t listener, const char* why) {
 }
 
 const char* Shard::Admit(uint16_t listener, const net::PeerAddress& peer) {
+  if (retired_) return "the node is drained";
   if (overloaded_) return "the node is overloaded (limits.max_loop_lag_ms)";
   if (shared_.gatekeeper != nullptr) {
     if (const char* why = shared_.gatekeeper->Refuse(listener, peer, core_->state().now))

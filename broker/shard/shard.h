@@ -25,6 +25,7 @@
 #include "broker/net/mailbox.h"
 #include "broker/net/transport.h"
 #include "broker/shard/core.h"
+#include "broker/shard/question.h"
 #include "broker/shard/relay.h"
 
 namespace skein::shard {
@@ -88,6 +89,10 @@ class Shard {
   void OnPeer(PeerEvent event);
   // Bytes that were brought and not taken over yet. Any thread.
   size_t peer_backlog() const { return peer_backlog_.load(std::memory_order_relaxed); }
+
+  // Any thread: answered in the shard's next turns, one question after the other. False: too many
+  // wait already.
+  bool Ask(std::shared_ptr<Question> question);
 
   // Any thread: other access rules, from the shard's next turn on.
   void SetRules(std::shared_ptr<const auth::AccessRules> rules);
@@ -157,6 +162,15 @@ class Shard {
   void OnRelayCredit(PlaceId from, const RelayCredit& credit);
   void OnRelayEnd(PlaceId from, const RelayEnd& end);
 
+  // --- shard_questions.cc
+  // One slice. True: there is more to do.
+  bool AnswerQuestions();
+  // Tells all clients to go, those of other nodes' sessions too.
+  void SendClientsAway();
+  // As when the node stops, but it goes on running: new connections are closed at accept. To be
+  // repeated, for a client may be between two shards.
+  void Retire();
+
   void CarryOut();
   void FlushDirty();
   // Writes what the connection has, then closes, shuts or watches it as its state says.
@@ -194,6 +208,7 @@ class Shard {
   TimeMs shed_logged_at_ = 0;
   uint64_t shed_ = 0;  // since then
   TimeMs turn_began_ = 0;
+  bool retired_ = false;
   bool overloaded_ = false;  // the last turn took longer than Limits::max_loop_lag_ms
 
   std::vector<uint32_t> peer_epochs_;                  // by NodeNumber
@@ -210,6 +225,8 @@ class Shard {
   std::vector<PeerEvent> peer_events_ ABSL_GUARDED_BY(auth_mutex_);
   std::atomic<bool> peers_waiting_{false};
   std::atomic<size_t> peer_backlog_{0};
+  std::deque<std::shared_ptr<Question>> questions_ ABSL_GUARDED_BY(auth_mutex_);
+  std::atomic<bool> questions_waiting_{false};
   std::vector<AuthAnswerEntry> auth_answers_ ABSL_GUARDED_BY(auth_mutex_);
   std::shared_ptr<const auth::AccessRules> new_rules_ ABSL_GUARDED_BY(auth_mutex_);
   bool has_new_rules_ ABSL_GUARDED_BY(auth_mutex_) = false;

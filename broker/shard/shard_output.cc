@@ -173,11 +173,7 @@ void Shard::Stop() {
   WatchListeners(false);
   listen_again_at_ = kNever;
   core_->BeginTick(shared_.clock.Now());
-  core_->CloseAll(mqtt::ReasonCode::kServerShuttingDown);
-  for (const auto& relay : relays_) {
-    if (relay != nullptr && core_->state().places[relay->owner].up)
-      core_->state().out.mail[relay->owner].emplace_back(RelayEnd{relay->id, true, false});
-  }
+  SendClientsAway();
   CarryOut();
   const TimeMs deadline = core_->state().now + kStopGraceMs;
   while (core_->state().connections.size() + relay_count_ > 0 && shared_.clock.Now() < deadline)

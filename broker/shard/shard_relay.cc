@@ -65,6 +65,9 @@ void Shard::TakePeers() {
         for (const RowChange& change : event.rows)
           core_->mover().OnCommitFailed(change.partition);
         break;
+      case PeerEvent::Kind::kRetire:
+        Retire();
+        break;
       case PeerEvent::Kind::kMail:
         TakePeerMail(core_->state().PlaceOf(event.node, event.shard), &event.mail);
     }

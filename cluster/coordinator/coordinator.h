@@ -37,6 +37,21 @@ struct Membership {
   std::vector<shard::PartitionRow> table;
 };
 
+// A node that has not left for good, whether it lives or not.
+struct NodeStanding {
+  Member member;
+  bool live = false;
+  MemberState state = MemberState::kJoining;  // of a live one
+};
+
+// What operators are shown.
+struct Standing {
+  std::vector<NodeStanding> nodes;
+  std::vector<shard::PartitionRow> table;
+  bool lease_held = false;
+  size_t moving = 0;  // partitions that this node is giving away
+};
+
 struct CoordinatorEvents {
   std::function<void(const std::vector<LiveMember>&)> on_members;
   std::function<void(const std::vector<shard::RowChange>&)> on_rows;
@@ -44,8 +59,8 @@ struct CoordinatorEvents {
   // The partition should move to row.node.
   std::function<void(const shard::RowChange&)> on_give;
   std::function<void(const shard::RowChange&)> on_move_failed;
-  // Another process has this node's name now: this one has to end.
-  std::function<void()> on_replaced;
+  // Another process has this node's name now, or an operator has removed it: it has to end.
+  std::function<void(const char* why)> on_replaced;
 };
 
 class Coordinator : public shard::Placement {
@@ -60,6 +75,14 @@ class Coordinator : public shard::Placement {
   // many are left.
   virtual bool Drain() = 0;
   virtual size_t owned() const = 0;
+  // What is known now. Any thread.
+  virtual Standing View() const = 0;
+  // Takes this node out for good: it lives no more, and its name and number are free. Waits for the
+  // answer; any thread. FailedPrecondition: it owns partitions.
+  virtual absl::Status Leave() = 0;
+  // An operator's word that another node is gone for good: what it owned goes to the others, its
+  // sessions are lost. Waits for the answer; any thread. FailedPrecondition: it lives; NotFound.
+  virtual absl::Status Forget(const std::string& node) = 0;
   // The node lives no more. No event comes after it.
   virtual void Stop() = 0;
 };

@@ -10,12 +10,11 @@
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "cluster/coordinator/etcd_txn.h"
 #include "etcd/etcd.grpc.pb.h"
 
 namespace skein::cluster {
 namespace {
-
-namespace api = etcdserverpb;
 
 struct Endpoint {
   std::unique_ptr<api::KV::Stub> kv;
@@ -61,12 +60,6 @@ bool IsLoggedOut(const grpc::Status& status) {
   return status.error_code() == grpc::StatusCode::UNAUTHENTICATED ||
          absl::StrContains(status.error_message(), "invalid auth token") ||
          absl::StrContains(status.error_message(), "user name is empty");
-}
-
-// The end of the range of all keys with the prefix, as etcd wants it.
-std::string EndOf(std::string prefix) {
-  ++prefix.back();  // it ends with '/'
-  return prefix;
 }
 
 }  // namespace

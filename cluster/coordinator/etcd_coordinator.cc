@@ -95,11 +95,14 @@ void EtcdCoordinator::Run() {
       poked_ = false;
       if (stopping_) break;
     }
+    if (left_) continue;
     RenewLease();
     if (TakeChanges()) Tell();
     AnnounceSelf();
     CommitRows();
     Balance();
+    AnswerLeave();
+    Publish();
   }
   if (lease_ != 0) (void)client_.Revoke(lease_);
 }
@@ -150,21 +153,33 @@ void EtcdCoordinator::AnnounceSelf() {
   const auto live = state_.Nodes(keys::kLive);
   const auto found = live.find(options_.node);
   if (announced_ && found != live.end() && found->second.incarnation != own_.incarnation) {
-    replaced_ = true;
-    return events_.on_replaced();
+    return Replaced("another process has joined the cluster with this node's id");
   }
   const MemberState wanted = WantedState();
   if (announced_ && wanted == own_.state && found != live.end()) return;
   own_.state = wanted;
   api::TxnRequest txn;
+  HasValue(Key(keys::kNodes + options_.node), Format(Registration()), &txn);
   Put(Key(key), Format(own_), lease_, &txn);
   bool succeeded = false;
   if (!client_.Txn(txn, &succeeded).ok()) {
     announced_ = false;
     return;
   }
+  if (!succeeded) {
+    if (!Read().ok()) return;
+    return Replaced(state_.Has(keys::kNodes + options_.node)
+                        ? "another process has joined the cluster with this node's id"
+                        : "an operator has removed this node from the cluster");
+  }
   announced_ = true;
   state_.values[key] = Format(own_);
+}
+
+void EtcdCoordinator::Replaced(const char* why) {
+  replaced_ = true;
+  announced_ = false;
+  events_.on_replaced(why);
 }
 
 bool EtcdCoordinator::TakeChanges() {

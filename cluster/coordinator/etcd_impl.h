@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -32,6 +33,9 @@ class EtcdCoordinator final : public Coordinator {
     return others_ > 0;
   }
   size_t owned() const override { return owned_.load(); }
+  Standing View() const override;
+  absl::Status Leave() override;
+  absl::Status Forget(const std::string& node) override;
   void Commit(const shard::RowChange& change) override;
   void Abandon(session::PartitionId partition) override;
   void Stop() override;
@@ -47,6 +51,7 @@ class EtcdCoordinator final : public Coordinator {
   void Run();
   void RenewLease();
   void AnnounceSelf();
+  void Replaced(const char* why);
   bool TakeChanges();
   void Tell();
   void CommitRows();
@@ -60,6 +65,11 @@ class EtcdCoordinator final : public Coordinator {
     poked_ = true;
     wake_.notify_all();
   }
+
+  // --- for operators, on the thread that acts
+  void Publish();
+  void AnswerLeave();
+  absl::Status TryLeave();
 
   // --- the thread that watches
   void Watch();
@@ -82,7 +92,7 @@ class EtcdCoordinator final : public Coordinator {
   std::atomic<size_t> others_{0};  // active nodes that are not this one
   std::thread actor_, watcher_;
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable wake_;
   bool stopping_ = false;
   bool poked_ = false;
@@ -91,6 +101,9 @@ class EtcdCoordinator final : public Coordinator {
   std::vector<EtcdClient::Change> changes_;
   std::vector<shard::RowChange> commits_;
   std::vector<session::PartitionId> abandoned_;
+  Standing standing_;
+  bool leave_asked_ = false;
+  std::optional<absl::Status> leave_answer_;
 
   // The actor's.
   ClusterState state_;
@@ -106,6 +119,7 @@ class EtcdCoordinator final : public Coordinator {
   bool lease_held_ = false;
   bool replaced_ = false;
   bool announced_ = false;
+  bool left_ = false;  // for good: nothing is done any more
 };
 
 }  // namespace skein::cluster

@@ -10,6 +10,12 @@ namespace skein::cluster {
 
 namespace api = etcdserverpb;
 
+// The end of the range of all keys with the prefix, as etcd wants it.
+inline std::string EndOf(std::string prefix) {
+  ++prefix.back();  // it ends with '/'
+  return prefix;
+}
+
 inline void Absent(const std::string& key, api::TxnRequest* txn) {
   api::Compare& compare = *txn->add_compare();
   compare.set_key(key);
@@ -27,6 +33,20 @@ inline void HasValue(const std::string& key, const std::string& value, api::TxnR
   compare.set_key(key);
   compare.set_target(api::Compare::VALUE);
   compare.set_value(value);
+}
+
+// No key with the prefix has changed since.
+inline void UnchangedSince(const std::string& prefix, int64_t revision, api::TxnRequest* txn) {
+  api::Compare& compare = *txn->add_compare();
+  compare.set_key(prefix);
+  compare.set_range_end(EndOf(prefix));
+  compare.set_target(api::Compare::MOD);
+  compare.set_result(api::Compare::LESS);
+  compare.set_mod_revision(revision + 1);
+}
+
+inline void Delete(const std::string& key, api::TxnRequest* txn) {
+  txn->add_success()->mutable_request_delete_range()->set_key(key);
 }
 
 inline void Put(const std::string& key, const std::string& value, int64_t lease,

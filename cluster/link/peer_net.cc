@@ -95,6 +95,15 @@ void PeerNet::Impl::Stop() {
   server_.reset();
 }
 
+std::vector<NodeNumber> PeerNet::Impl::Linked() {
+  const std::lock_guard lock(mutex_);
+  std::vector<NodeNumber> linked;
+  for (NodeNumber node = 0; node < peers_.size(); ++node) {
+    if (peers_[node].up) linked.push_back(node);
+  }
+  return linked;
+}
+
 bool PeerNet::Impl::Send(ShardId from, NodeNumber node, uint32_t epoch, ShardId shard,
                          std::vector<Mail>* mail) {
   {
@@ -294,6 +303,10 @@ void PeerNet::SetMembers(std::vector<Member> members) {
 
 absl::Status PeerNet::Start() {
   return impl_->Start();
+}
+
+std::vector<NodeNumber> PeerNet::Linked() const {
+  return impl_->Linked();
 }
 
 void PeerNet::Stop() {

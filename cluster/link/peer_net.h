@@ -63,6 +63,9 @@ class PeerNet final : public shard::Peers {
   // Who belongs to the cluster now. Any thread. Links to others end.
   void SetMembers(std::vector<Member> members);
 
+  // The peers with a link that has said hello. Any thread.
+  std::vector<shard::NodeNumber> Linked() const;
+
   // Sends what waits, for at most two seconds, and ends all links. Nothing is delivered after it.
   void Stop();
 

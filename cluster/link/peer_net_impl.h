@@ -46,6 +46,7 @@ class PeerNet::Impl {
   absl::Status Start();
   void Stop();
   void SetMembers(std::vector<Member> members);
+  std::vector<NodeNumber> Linked();
   bool Send(ShardId from, NodeNumber node, uint32_t epoch, ShardId shard, std::vector<Mail>* mail);
 
  private:

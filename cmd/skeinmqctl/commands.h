@@ -14,8 +14,9 @@ namespace skein::ctl {
 // Documented in docs/operations.md.
 enum ExitCode : int {
   kExitOk = 0,
-  kExitProblem = 1,  // the store cannot be read, or verify found something
+  kExitProblem = 1,  // the store or the node cannot be read, or verify found something
   kExitUsage = 2,    // a wrong command line
+  kExitRefused = 3,  // the node says no: 401, 403, 404 or 409
 };
 
 struct InspectOptions {

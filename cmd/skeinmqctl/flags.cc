@@ -4,14 +4,15 @@
 #include <CLI/CLI.hpp>
 #include <ostream>
 
+#include "cmd/skeinmqctl/cluster_flags.h"
 #include "cmd/skeinmqctl/commands.h"
 
 namespace skein::ctl {
 namespace {
 
 constexpr char kFooter[] =
-    "\nExit codes: 0 done and nothing wrong, 1 something cannot be read or written or has "
-    "problems, 2 wrong command line.";
+    "\nExit codes: 0 done and nothing wrong, 1 something cannot be read, written or reached or has "
+    "problems, 2 wrong command line, 3 the node refuses.";
 
 struct CommandLine {
   bool version = false;
@@ -108,6 +109,7 @@ int Run(int argc, const char* const* argv, std::ostream& out, std::ostream& err)
   CommandLine line;
   CLI::App app("skeinmqctl, the operator's command line of SkeinMQ", "skeinmqctl");
   const Commands commands = Declare(&app, &line);
+  const ClusterFlags cluster(&app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -119,6 +121,7 @@ int Run(int argc, const char* const* argv, std::ostream& out, std::ostream& err)
     out << "skeinmqctl " << SKEIN_VERSION << "\n";
     return kExitOk;
   }
+  if (const std::optional<int> code = cluster.Run(out, err)) return *code;
   if (commands.inspect->parsed()) return InspectStore(line.inspect, out, err);
   if (commands.verify->parsed()) return VerifyStore(line.verify, out, err);
   if (commands.passwd->parsed()) return ChangePassword(line.passwd, out, err);

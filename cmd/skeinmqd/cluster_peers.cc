@@ -3,10 +3,49 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "cmd/skeinmqd/listener_url.h"
+#include "cmd/skeinmqd/values.h"
 
 namespace skein::config {
+
+namespace {
+
+constexpr unsigned kMostOfARange = 512;
+
+// "a-{0..2}=h-{0..2}:1" -> a-0=h-0:1, a-1=h-1:1, a-2=h-2:1. All ranges of an entry have to be the
+// same. Empty: they are not, or make no sense.
+std::vector<std::string> ExpandRange(std::string_view entry) {
+  const size_t open = entry.find('{');
+  if (open == entry.npos) return {std::string(entry)};
+  const size_t close = entry.find('}', open);
+  if (close == entry.npos) return {};
+  const std::string_view range = entry.substr(open, close - open + 1);
+  const size_t dots = range.find("..");
+  if (dots == range.npos) return {};
+  const auto first = ParseNumber(range.substr(1, dots - 1), Unit::kCount);
+  const auto last = ParseNumber(range.substr(dots + 2, range.size() - dots - 3), Unit::kCount);
+  if (!first || !last || *last < *first || *last - *first >= kMostOfARange) return {};
+  std::vector<std::string> expanded;
+  for (uint64_t number = *first; number <= *last; ++number) {
+    std::string one(entry);
+    for (size_t at; (at = one.find(range)) != one.npos;)
+      one.replace(at, range.size(), std::to_string(number));
+    expanded.push_back(std::move(one));
+  }
+  return expanded;
+}
+
+std::optional<ClusterPeer> ParsePeer(std::string_view text) {
+  const size_t equals = text.find('=');
+  if (equals == text.npos || !IsNodeId(text.substr(0, equals))) return std::nullopt;
+  const std::optional<Address> address = ParseAddress(text.substr(equals + 1), std::nullopt);
+  if (!address || address->port == 0 || address->host.empty()) return std::nullopt;
+  return ClusterPeer{std::string(text.substr(0, equals)), *address};
+}
+
+}  // namespace
 
 bool IsNodeId(std::string_view text) {
   return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), [](char c) {
@@ -19,14 +58,15 @@ std::optional<std::vector<ClusterPeer>> ParsePeers(std::string_view text) {
   std::vector<ClusterPeer> peers;
   std::set<std::string> nodes;
   while (!text.empty()) {
-    const std::string_view one = text.substr(0, text.find(','));
-    text.remove_prefix(std::min(text.size(), one.size() + 1));
-    const size_t equals = one.find('=');
-    if (equals == one.npos || !IsNodeId(one.substr(0, equals))) return std::nullopt;
-    const std::optional<Address> address = ParseAddress(one.substr(equals + 1), std::nullopt);
-    if (!address || address->port == 0 || address->host.empty()) return std::nullopt;
-    peers.push_back({std::string(one.substr(0, equals)), *address});
-    if (!nodes.insert(peers.back().node).second) return std::nullopt;
+    const std::string_view entry = text.substr(0, text.find(','));
+    text.remove_prefix(std::min(text.size(), entry.size() + 1));
+    const std::vector<std::string> expanded = ExpandRange(entry);
+    if (expanded.empty()) return std::nullopt;
+    for (const std::string& one : expanded) {
+      std::optional<ClusterPeer> peer = ParsePeer(one);
+      if (!peer || !nodes.insert(peer->node).second) return std::nullopt;
+      peers.push_back(std::move(*peer));
+    }
   }
   return peers;
 }

@@ -17,7 +17,8 @@ inline constexpr std::string_view kNodeIdAllowed = "1..64 of A-Z a-z 0-9 . _ -";
 
 bool IsNodeId(std::string_view text);
 
-// Nothing if one of them is not NODE=HOST:PORT, or a node is named twice.
+// An entry with a range, "mq-{0..2}=mq-{0..2}.mq:7883", stands for one of each number. Nothing if
+// one of them is not NODE=HOST:PORT, or a node is named twice.
 std::optional<std::vector<ClusterPeer>> ParsePeers(std::string_view text);
 std::string FormatPeers(const std::vector<ClusterPeer>& peers);
 

@@ -108,6 +108,7 @@ void Clustering::JoinFixed(shard::BrokerOptions* options) {
   net_options_.self = options->node;
   for (const uint16_t owner : cluster::RendezvousTable(options->partitions, names))
     options->table.push_back({1, owner});
+  fixed_table_ = options->table;
   options->join_timeout_ms = config_.cluster_join_timeout_ms;
 }
 
@@ -252,6 +253,7 @@ cluster::CoordinatorEvents Clustering::Events() {
     ToAllShards(event);
   };
   events.on_lease = [this](bool held) {
+    if (held) had_lease_ = true;
     shard::PeerEvent event;
     event.kind = Kind::kLease;
     event.yes = held;
@@ -261,12 +263,9 @@ cluster::CoordinatorEvents Clustering::Events() {
   events.on_move_failed = [this](const shard::RowChange& change) {
     ToOwner(Kind::kMoveFailed, change);
   };
-  events.on_replaced = [this] {
+  events.on_replaced = [this](const char* why) {
     log_->Log(LogLevel::kError, "cluster.replaced",
-              {{"node_id", config_.node_id},
-               {"text",
-                "another process has joined the cluster with this node's id; this one "
-                "ends"}});
+              {{"node_id", config_.node_id}, {"text", absl::StrCat(why, "; this one ends")}});
     replaced_ = true;
     kill(getpid(), SIGTERM);
   };
@@ -274,6 +273,7 @@ cluster::CoordinatorEvents Clustering::Events() {
 }
 
 void Clustering::Drain(const sigset_t& signals) {
+  draining_ = true;
   if (coordinator_ == nullptr || replaced_ || coordinator_->owned() == 0) return;
   if (config_.cluster_drain_timeout_ms == 0 || !coordinator_->Drain()) return;
   log_->Log(LogLevel::kInfo, "cluster.draining", {{"partitions", coordinator_->owned()}});

@@ -6,8 +6,11 @@
 // Join(), Connect(), Start(), Drain(), Stop(). Errors: a message that says what to do.
 #pragma once
 
+#include <atomic>
 #include <csignal>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "broker/shard/broker.h"
@@ -36,6 +39,26 @@ class Clustering {
   // After the broker.
   void Stop();
 
+  // --- for operators: clustering_admin.cc. Any thread, after Start(); Tick() the main thread's.
+
+  // How the node stands: with its partitions, on the way out, or out.
+  enum class Phase : uint8_t { kMember, kDraining, kDrained, kLeaving };
+  Phase phase() const;
+  // Drain() was called, or an operator wants it.
+  bool draining() const { return draining_; }
+  bool has_coordinator() const { return coordinator_ != nullptr; }
+  cluster::Standing View() const;
+  std::vector<shard::NodeNumber> Linked() const { return net_->Linked(); }
+  // Acknowledgements are possible: etcd counts on this node, or did and it still reaches all.
+  bool MayPromise(const cluster::Standing& standing) const;
+
+  absl::Status StartDrain();
+  absl::Status StartLeave();
+  absl::Status Forget(const std::string& node);
+  // About once a second: what follows when the last partition is gone. True: the process has to
+  // end, for the node has left.
+  bool Tick();
+
  private:
   absl::Status JoinEtcd(const sigset_t& signals, shard::BrokerOptions* options);
   absl::Status CheckData(const cluster::Membership& membership);
@@ -51,6 +74,11 @@ class Clustering {
   std::unique_ptr<cluster::PeerNet> net_;
   shard::Broker* broker_ = nullptr;
   std::atomic<bool> replaced_{false};
+  std::atomic<bool> draining_{false};
+  std::atomic<bool> leaving_{false};
+  std::atomic<bool> drained_{false};  // and the clients were told to go
+  std::atomic<bool> had_lease_{false};
+  std::vector<shard::PartitionRow> fixed_table_;
 };
 
 }  // namespace skein

@@ -184,7 +184,9 @@ struct Config {
   uint32_t cluster_drain_timeout_ms = 30'000;
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kText;
-  std::optional<Address> admin_address;
+  // Where operators ask the node; unset: nowhere.
+  std::optional<Address> admin_listen = Address{"127.0.0.1", 9883};
+  std::string admin_token_file;
   std::vector<Listener> listeners;
   std::vector<Authenticator> authentication;
   // Empty: no rules.

@@ -47,7 +47,8 @@ void Declare(CLI::App& app, CommandLine* line) {
       ->type_name("URL")
       ->allow_extra_args(false);
   app.add_option("--data-dir", line->data_dir, "Key data_dir")->type_name("DIR");
-  app.add_option("--admin", line->admin, "Key admin.address")->type_name("ADDR:PORT");
+  app.add_option("--admin-listen", line->admin, "Key admin.listen; empty: nowhere")
+      ->type_name("ADDR:PORT");
   app.add_option("--node-id", line->node_id, "Key node.id")->type_name("ID");
   app.add_option("--shards", line->shards, "Key shards")->type_name("N");
   app.add_option("--cluster-listen", line->cluster_listen, "Key cluster.listen")
@@ -87,7 +88,7 @@ Sources ToSources(const CommandLine& line, const char* const* environment, Probl
     if (value) sources.flags.push_back({name, key, *value});
   };
   flag("--data-dir", "data_dir", line.data_dir);
-  flag("--admin", "admin.address", line.admin);
+  flag("--admin-listen", "admin.listen", line.admin);
   flag("--node-id", "node.id", line.node_id);
   flag("--shards", "shards", line.shards);
   flag("--cluster-listen", "cluster.listen", line.cluster_listen);

@@ -56,9 +56,11 @@ constexpr Key kKeys[] = {
         "much."),
     Number("shards", &Config::shards, Unit::kCount, {0, 256},
            "Event loop threads; 0 is one a core."),
-    Other("cluster.peers", &Config::cluster_peers,
-          "All nodes of the cluster, this one among them, with the addresses where they listen for "
-          "each other; the same on each. Empty: this node is alone."),
+    Other(
+        "cluster.peers", &Config::cluster_peers,
+        "All nodes of the cluster, this one among them, with the addresses where they listen for "
+        "each other; the same on each. Names are resolved anew for each link. Empty: this node is "
+        "alone."),
     Other("cluster.listen", &Config::cluster_listen, "Where to listen for the other nodes."),
     Other("cluster.name", &Config::cluster_name, "Nodes of another cluster are refused."),
     Other("cluster.ca_file", &Config::cluster_ca_file,
@@ -95,8 +97,12 @@ constexpr Key kKeys[] = {
            "How long a node that stops may take to hand its sessions over; with etcd."),
     Other("log.level", &Config::log_level, "Least important level that is logged."),
     Other("log.format", &Config::log_format, "Log lines for people or for machines."),
-    Other("admin.address", &Config::admin_address,
-          "Where metrics, health and the API will be served. Checked, not served yet."),
+    Other("admin.listen", &Config::admin_listen,
+          "Where operators ask the node, by HTTP: health, the cluster, routes. Empty: nowhere. Off "
+          "the loopback it needs admin.token_file."),
+    Other("admin.token_file", &Config::admin_token_file,
+          "File whose first line is the token that requests have to show. It is read at each "
+          "request."),
     Other("listeners", &Config::listeners, "Where clients connect, see below."),
     Other("authentication", &Config::authentication, "Who says who a client is, see below."),
     Other("authorization.file", &Config::authorization_file,
@@ -186,6 +192,9 @@ constexpr Key kKeys[] = {
     Number("limits.max_total_queued_bytes", &Limits::max_total_queued_bytes, Unit::kBytes,
            {kMiB, kTiB},
            "Bytes of messages waiting for all sessions of the node. Beyond: new ones are dropped."),
+    Number("limits.max_outbox_bytes", &Limits::max_outbox_bytes, Unit::kBytes, {kMiB, kTiB},
+           "Bytes of messages kept for durable sessions of nodes that cannot be reached. Beyond: "
+           "their publishers are refused (0x97)."),
     Number(
         "limits.max_retained_messages", &Limits::max_retained_messages, Unit::kCount, {0, kMany},
         "Retained messages of the node. Beyond: delivered but not retained, 0x97 for QoS 1 and 2."),
@@ -395,7 +404,8 @@ struct Describer {
     return "NAME=STRATEGY,NAME=STRATEGY,..., each name once, or empty";
   }
   std::string operator()(std::vector<ClusterPeer> Config::*) const {
-    return "NODE=HOST:PORT,NODE=HOST:PORT,..., each node once";
+    return "NODE=HOST:PORT,NODE=HOST:PORT,..., each node once; mq-{0..2}=mq-{0..2}.mq:7883 are "
+           "three";
   }
   template <typename Record>
   std::string operator()(std::vector<Record> Config::*) const {

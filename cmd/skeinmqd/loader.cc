@@ -194,6 +194,15 @@ void CheckBans(const Config& config, Problems* problems) {
   }
 }
 
+void CheckAdmin(const Config& config, Problems* problems) {
+  if (!config.admin_listen || IsLoopback(config.admin_listen->host)) return;
+  if (config.admin_token_file.empty()) {
+    problems->errors.push_back("admin.listen: other machines reach " +
+                               FormatAddress(*config.admin_listen) +
+                               "; that needs admin.token_file, or an address on the loopback");
+  }
+}
+
 void CheckAuthorization(const Config& config, Problems* problems) {
   if (config.authentication.empty() || !config.authorization_file.empty() ||
       config.allow_without_rules)
@@ -215,6 +224,7 @@ Config Load(const Sources& sources, Problems* problems) {
     Apply(assignment, &config, problems);
   ReplaceListeners(sources.listen, &config, problems);
   TellApart(&config);
+  CheckAdmin(config, problems);
   CheckAuthorization(config, problems);
   CheckBans(config, problems);
   if (problems->errors.empty()) {

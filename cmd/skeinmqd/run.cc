@@ -14,6 +14,7 @@
 
 #include "broker/net/socket.h"
 #include "broker/shard/broker.h"
+#include "cmd/skeinmqd/admin_door.h"
 #include "cmd/skeinmqd/clustering.h"
 #include "cmd/skeinmqd/flags.h"
 #include "cmd/skeinmqd/listener_url.h"
@@ -45,9 +46,11 @@ sigset_t BlockSignals() {
   return signals;
 }
 
-// Waits for the signal that ends the process; meanwhile takes over what changes.
+// Waits for the signal that ends the process, which it returns, or for the node to have left its
+// cluster (0); meanwhile takes over what changes.
 int WaitForStop(const sigset_t& signals, bool watch, skein::Reloader* reloader,
-                skein::Security* security, skein::shard::Broker* broker) {
+                skein::Security* security, skein::shard::Broker* broker,
+                skein::Clustering* cluster) {
   security->Tick();
   for (;;) {
     constexpr timespec kLook{1, 0};
@@ -55,6 +58,7 @@ int WaitForStop(const sigset_t& signals, bool watch, skein::Reloader* reloader,
     const bool asked = signal_number == SIGHUP;
     if (signal_number > 0 && !asked) return signal_number;
     security->Tick();
+    if (cluster != nullptr && cluster->Tick()) return 0;
     const bool changed = watch && reloader->FilesChanged();
     if (!asked && !changed) continue;
     reloader->Reload(asked ? "SIGHUP" : "files changed", security,
@@ -174,6 +178,10 @@ int Check(const Options& options) {
     std::cerr << "skeinmqd: error: " << Text(loaded) << "\n";
     return ExitCode::kExitUsage;
   }
+  if (const absl::Status token = skein::CheckAdminToken(options.config); !token.ok()) {
+    std::cerr << "skeinmqd: error: " << Text(token) << "\n";
+    return ExitCode::kExitUsage;
+  }
   std::cout << "configuration ok\n";
   return ExitCode::kExitOk;
 }
@@ -194,6 +202,11 @@ int Run(const Options& options, const sigset_t& signals,
   if (const absl::Status loaded = security.Load(options.config); !loaded.ok()) {
     logger->Log(LogLevel::kError, "config.failed", {{"error", Text(loaded)}});
     return ExitCode::kExitUsage;
+  }
+  skein::AdminDoor admin(options.config, logger.get());
+  if (const absl::Status opened = options.repair ? absl::OkStatus() : admin.Open(); !opened.ok()) {
+    logger->Log(LogLevel::kError, "admin.failed", {{"error", Text(opened)}});
+    return absl::IsInvalidArgument(opened) ? ExitCode::kExitUsage : ExitCode::kExitRuntime;
   }
   skein::shard::BrokerOptions broker_options = MakeBrokerOptions(options.config, &security);
   std::unique_ptr<skein::Clustering> cluster;
@@ -236,6 +249,7 @@ int Run(const Options& options, const sigset_t& signals,
     logger->Log(LogLevel::kError, "broker.failed", {{"error", Text(started)}});
     return ExitCode::kExitRuntime;
   }
+  admin.node().Attach(&broker, cluster.get());
   const std::vector<skein::net::Endpoint> endpoints = broker.endpoints();
   for (size_t i = 0; i < endpoints.size(); ++i) {
     skein::config::Listener listener = options.config.listeners[i];
@@ -243,10 +257,12 @@ int Run(const Options& options, const sigset_t& signals,
     logger->Log(LogLevel::kInfo, "listener.ready", {{"url", skein::config::FormatUrl(listener)}});
   }
 
-  const int signal_number =
-      WaitForStop(signals, options.config.reload_watch, &reloader, &security, &broker);
+  const int signal_number = WaitForStop(signals, options.config.reload_watch, &reloader, &security,
+                                        &broker, cluster.get());
   logger->Log(LogLevel::kInfo, "broker.stopping", {{"signal", signal_number}});
+  admin.node().Stopping();
   if (cluster != nullptr) cluster->Drain(signals);
+  admin.Stop();
   broker.Stop();
   if (cluster != nullptr) cluster->Stop();
   security.Stop();

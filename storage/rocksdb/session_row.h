@@ -112,6 +112,7 @@ struct SessionRow {
   bool operator==(const SessionRow&) const = default;
 
  private:
+  std::vector<session::InboundTaken>::iterator Find(PacketId packet_id);  // or where it would be
   // [from, to] of the queue, without what is gone.
   std::vector<Interval> QueuedRuns(uint64_t from, uint64_t to, bool with_sent) const;
   void TakeOff(const Interval& run, uint64_t cost);

@@ -97,7 +97,7 @@ class Broker:
             config = folder / "mosquitto.conf"
             config.write_text(MOSQUITTO_CONFIG.format(port=self.port))
             return [self.program, "-c", str(config)]
-        return [self.program, "--listen", f"tcp://127.0.0.1:{self.port}", "--data-dir", str(folder / "data"),
+        return [self.program, "--listen", f"tcp://127.0.0.1:{self.port}", "--set", "admin.listen=", "--data-dir", str(folder / "data"),
                 "--shards", "1"]
 
     def _wait_ready(self):

@@ -153,7 +153,8 @@ class Broker:
 
 def skeinmqd(program, folder, settings=()):
     port = free_port()
-    command = [program, "--listen", f"tcp://127.0.0.1:{port}", "--data-dir", str(folder / "skein"), "--set", "log.level=error"]
+    command = [program, "--listen", f"tcp://127.0.0.1:{port}", "--data-dir", str(folder / "skein"), "--set", "log.level=error",
+               "--set", "admin.listen="]
     wanted = {"limits.max_queued_messages": 100_000_000, "limits.max_queued_bytes": "1024GiB",
               "limits.max_total_queued_bytes": "1024GiB", "storage.write_buffer_bytes": "192MiB", **dict(settings)}
     for key, value in wanted.items():

@@ -148,7 +148,7 @@ def main():
                                       "user root\nmax_queued_messages 0\nlog_type error\n")
                     command = [options.mosquitto, "-c", str(config)]
                 else:
-                    command = [options.skeinmqd, "--shards", "1", "--set", "log.level=error", "--listen",
+                    command = [options.skeinmqd, "--shards", "1", "--set", "log.level=error", "--set", "admin.listen=", "--listen",
                                f"tls://127.0.0.1:{port}?cert_file={cert}&key_file={key}"]
                 broker = Broker(name, command, port)
                 try:

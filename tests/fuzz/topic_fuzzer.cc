@@ -87,7 +87,7 @@ void Run(std::string_view text) {
       found.push_back(table.text(table.filter(list->at(0).handle)));
     }
     for (const SharedGroup* group : matches.shared)
-      found.push_back(group->text);
+      found.push_back(group->text());
     const size_t visited =
         index.Match(topic, [&](std::string_view& line) { found_plain.push_back(line); });
     SKEIN_CHECK(visited <= index.footprint().trie.nodes);

@@ -32,7 +32,7 @@ def events(broker):
 def test_help_names_every_flag():
     code, out, _ = run("--help")
     assert code == 0
-    for flag in ("--config", "--set", "--listen", "--data-dir", "--admin", "--node-id", "--shards", "--check-config",
+    for flag in ("--config", "--set", "--listen", "--data-dir", "--admin-listen", "--node-id", "--shards", "--check-config",
                  "--version"):
         assert flag in out
 

@@ -21,6 +21,9 @@ import subprocess
 import tempfile
 import time
 
+# Many brokers run at once, and nobody asks most of them.
+os.environ.setdefault("SKEINMQ_ADMIN_LISTEN", "127.0.0.1:0")
+
 START_SECONDS = 60.0
 STOP_SECONDS = 60.0
 SANITIZER = re.compile(r"^.*(ERROR: \w*Sanitizer|WARNING: ThreadSanitizer|runtime error:).*$", re.M)
@@ -170,6 +173,11 @@ class Broker:
         if not self.folder:
             return ""
         return "".join((self.folder / name).read_text(errors="replace") for name in ("stdout", "stderr"))
+
+    def admin_url(self):
+        """Where operators ask it."""
+        found = wait_until(lambda: re.search(r"admin\.ready address=(\S+)", self.log()), START_SECONDS, "admin.ready")
+        return f"http://{found.group(1)}"
 
     def running(self):
         return self.process is None or self.process.poll() is None

@@ -72,11 +72,12 @@ IMPURE_CODE = re.compile(
 EDGES = (
     (re.compile(r"^rocksdb/"), ("storage",)),
     (re.compile(r"^grpc"), ("cluster",)),
+    (re.compile(r"^httplib"), ("broker/admin",)),
 )
 # Folders whose headers may show RocksDB: its adapter, and what tests that adapter.
 ROCKSDB_HOMES = ("storage/rocksdb", "tests/support", "tests/unit/storage/rocksdb")
 # Slow to compile: .cc files only, but for the homes above.
-HEAVY = re.compile(r"^(nlohmann/(?!json_fwd)|spdlog/|CLI/|yaml-cpp/|grpc|rocksdb/|boost/)")
+HEAVY = re.compile(r"^(nlohmann/(?!json_fwd)|spdlog/|CLI/|yaml-cpp/|grpc|rocksdb/|boost/|httplib)")
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+["<]([^">]+)[">]')
 FUNCTION_START = re.compile(r"^( {0}| {2})(?! )(?!(namespace|class|struct|union|enum|extern|using)\b).*(?<!=[ ])\{$")

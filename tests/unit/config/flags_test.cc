@@ -44,14 +44,14 @@ TEST(Flags, NoneRunsWithDefaults) {
 TEST(Flags, DedicatedFlagsInBothForms) {
   const Outcome outcome =
       Parse({"--data-dir", "/d", "--listen=tcp://127.0.0.1:1", "--listen", "tcp://[::1]:2",
-             "--admin=[::1]:8080", "--node-id", "n1", "--shards=2", "--set", "log.level=warn",
-             "--set=limits.max_inflight=7"});
+             "--admin-listen=[::1]:8080", "--node-id", "n1", "--shards=2", "--set",
+             "log.level=warn", "--set=limits.max_inflight=7"});
   ASSERT_EQ(outcome.code, std::nullopt) << outcome.err;
   const Config& config = outcome.options.config;
   EXPECT_EQ(config.data_dir, "/d");
   ASSERT_THAT(config.listeners, SizeIs(2));
   EXPECT_EQ(config.listeners[1].address, (Address{"::1", 2}));
-  EXPECT_EQ(config.admin_address, (Address{"::1", 8080}));
+  EXPECT_EQ(config.admin_listen, (Address{"::1", 8080}));
   EXPECT_EQ(config.node_id, "n1");
   EXPECT_EQ(config.shards, 2);
   EXPECT_EQ(config.log_level, LogLevel::kWarn);
@@ -72,7 +72,7 @@ TEST(Flags, QuestionsEndWithZero) {
   EXPECT_EQ(help.code, kExitOk);
   for (const char* flag :
        {"--config", "--set", "--check-config", "--print-config", "--version", "--help",
-        "--data-dir", "--listen", "--admin", "--node-id", "--shards"}) {
+        "--data-dir", "--listen", "--admin-listen", "--node-id", "--shards"}) {
     EXPECT_THAT(help.out, HasSubstr(flag));
   }
   EXPECT_EQ(Parse({"--print-config"}).out, PrintYaml(DefaultConfig()));

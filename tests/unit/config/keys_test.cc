@@ -86,7 +86,7 @@ TEST(Keys, WordsAreRefusedWithTheirChoices) {
   Config config = DefaultConfig();
   EXPECT_EQ(SetKey(*FindKey("log.level"), "loud", &config), "trace, debug, info, warn or error");
   EXPECT_EQ(SetKey(*FindKey("log.format"), "xml", &config), "text or json");
-  EXPECT_EQ(SetKey(*FindKey("admin.address"), "8080", &config), "ADDR:PORT, or empty");
+  EXPECT_EQ(SetKey(*FindKey("admin.listen"), "8080", &config), "ADDR:PORT, or empty");
   for (const char* id : {"", "a b", "a/b", "\xc3\xa9"}) {
     EXPECT_EQ(SetKey(*FindKey("node.id"), id, &config), "1..64 of A-Z a-z 0-9 . _ -") << id;
   }
@@ -121,7 +121,7 @@ TEST(Keys, PrintedYamlReadsBackToTheSame) {
   config.shards = 3;
   config.log_level = LogLevel::kTrace;
   config.log_format = LogFormat::kJson;
-  config.admin_address = Address{"::1", 8080};
+  config.admin_listen = Address{"::1", 8080};
   config.limits.max_packet_size = 12345;
   config.listeners.push_back({{"0.0.0.0", 2883}, "field # 1", true, 99});
 

@@ -40,7 +40,7 @@ shards: 2
 log:
   level: debug
   format: json
-admin.address: 127.0.0.1:8081
+admin.listen: 127.0.0.1:8081
 listeners:
   - tcp://[::1]:1884
   - url: tcp://0.0.0.0:1885
@@ -58,7 +58,7 @@ limits:
   EXPECT_EQ(config.shards, 2);
   EXPECT_EQ(config.log_level, LogLevel::kDebug);
   EXPECT_EQ(config.log_format, LogFormat::kJson);
-  EXPECT_EQ(config.admin_address, (Address{"127.0.0.1", 8081}));
+  EXPECT_EQ(config.admin_listen, (Address{"127.0.0.1", 8081}));
   EXPECT_THAT(config.listeners, ElementsAre(Listener{{"::1", 1884}, "tcp://[::1]:1884", true},
                                             Listener{{"0.0.0.0", 1885}, "field", true, 10}));
   EXPECT_EQ(config.limits.max_packet_size, 1u << 20);
@@ -228,7 +228,7 @@ TEST_F(LoadTest, ListenReplacesConfiguredListeners) {
 TEST_F(LoadTest, ErrorsNameTheirSource) {
   sources_.environment = {"SKEINMQ_SHARDS=many"};
   sources_.sets = {{"--set", "log.levle", "info"}};
-  sources_.flags = {{"--admin", "admin.address", "here"}};
+  sources_.flags = {{"--admin-listen", "admin.listen", "here"}};
   sources_.listen = {"mqtts://127.0.0.1"};
   Load(sources_, &problems_);
   EXPECT_THAT(
@@ -236,7 +236,7 @@ TEST_F(LoadTest, ErrorsNameTheirSource) {
       ElementsAre(
           "environment SKEINMQ_SHARDS: key 'shards': got 'many'; allowed: integer 0..256",
           "--set: unknown key 'log.levle'; did you mean 'log.level'?",
-          "--admin: key 'admin.address': got 'here'; allowed: ADDR:PORT, or empty",
+          "--admin-listen: key 'admin.listen': got 'here'; allowed: ADDR:PORT, or empty",
           HasSubstr(
               "--listen: key 'listeners': got 'mqtts://127.0.0.1'; allowed: tcp://HOST:PORT")));
 }
@@ -397,6 +397,47 @@ TEST_F(LoadTest, AClusterThatCannotBe) {
         << wrong;
   EXPECT_THAT(errors({node, listen, peers("a=h:1"), {"--set", "cluster.ca_file", "x"}}),
               ElementsAre(HasSubstr("go together")));
+}
+
+TEST_F(LoadTest, ARangeOfPeersStandsForOneOfEach) {
+  sources_.flags = {{"--node-id", "node.id", "mq-1"},
+                    {"--cluster-listen", "cluster.listen", "127.0.0.1:7883"},
+                    {"--peers", "cluster.peers", "mq-{0..2}=mq-{0..2}.mq:7883,x=h:1"}};
+  const std::vector<ClusterPeer> peers = {{"mq-0", {"mq-0.mq", 7883}},
+                                          {"mq-1", {"mq-1.mq", 7883}},
+                                          {"mq-2", {"mq-2.mq", 7883}},
+                                          {"x", {"h", 1}}};
+  EXPECT_EQ(Load(sources_, &problems_).cluster_peers, peers);
+  EXPECT_THAT(problems_.errors, IsEmpty());
+  for (const char* wrong : {"a{0..1}=h:1,a1=h:2", "a-{1..0}=h:1", "a-{0..}=h:1", "a-{..1}=h:1",
+                            "a-{x..1}=h:1", "a-{0..1=h:1", "a-{0}=h:1", "a-{0..1}=h-{0..2}:1",
+                            "a={0..1}:1", "a-{0..512}=h:1", "a-{-1..1}=h:1"}) {
+    sources_.flags[2].value = wrong;
+    Problems problems;
+    Load(sources_, &problems);
+    EXPECT_THAT(problems.errors, ElementsAre(HasSubstr("NODE=HOST:PORT"))) << wrong;
+  }
+}
+
+TEST_F(LoadTest, TheOperatorsDoorIsOpenToOtherMachinesOnlyWithAToken) {
+  EXPECT_EQ(Load(sources_, &problems_).admin_listen, (Address{"127.0.0.1", 9883}));
+  sources_.flags = {{"--admin-listen", "admin.listen", ""}};
+  EXPECT_EQ(Load(sources_, &problems_).admin_listen, std::nullopt);
+  EXPECT_THAT(problems_.errors, IsEmpty());
+  for (const char* open : {"0.0.0.0:9883", "[::]:9883", "192.0.2.1:0", "mq.example:9883"}) {
+    sources_.flags = {{"--admin-listen", "admin.listen", open}};
+    Problems problems;
+    Load(sources_, &problems);
+    EXPECT_THAT(problems.errors, ElementsAre(HasSubstr("needs admin.token_file"))) << open;
+    sources_.flags.push_back({"--set", "admin.token_file", "/t"});
+    EXPECT_EQ(Load(sources_, &problems_).admin_token_file, "/t");
+  }
+  EXPECT_THAT(problems_.errors, IsEmpty());
+  for (const char* here : {"127.0.0.2:9883", "[::1]:0", "localhost:9883"}) {
+    sources_.flags = {{"--admin-listen", "admin.listen", here}};
+    Load(sources_, &problems_);
+    EXPECT_THAT(problems_.errors, IsEmpty()) << here;
+  }
 }
 
 TEST_F(LoadTest, BackEndsAndBansNeedWhatTheyAreAbout) {

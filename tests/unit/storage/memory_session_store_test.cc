@@ -76,7 +76,7 @@ TEST(MemorySessionStoreTest, TheImageFollowsTheRecords) {
   EXPECT_EQ(image.first_sequence, 1u);
   EXPECT_EQ(image.last_sequence, 4u);
   EXPECT_EQ(image.last_sent, 1u);
-  EXPECT_EQ(image.inbound, std::vector<InboundTaken>{{6}});
+  EXPECT_EQ(image.inbound, std::vector<session::InboundTaken>{{6}});
 }
 
 TEST(MemorySessionStoreTest, AWillThatIsNotWantedIsGone) {

@@ -110,7 +110,7 @@ TEST(SessionRowTest, EndTurnsTheWholeQueueIntoGarbage) {
 TEST(SessionRowTest, InboundIdsAreASet) {
   SessionRow row;
   for (const PacketId id : {7, 3, 7, 9})
-    row.TakeInbound(id);
+    row.TakeInbound({id});
   row.ReleaseInbound(3);
   row.ReleaseInbound(4);
   EXPECT_THAT(row.inbound, ElementsAre(session::InboundTaken{7}, session::InboundTaken{9}));
@@ -127,7 +127,7 @@ TEST(SessionRowTest, SurvivesItsFormOnDisk) {
   row.Send(2, 3);
   row.Release(2);
   Complete(&row, 5, 10);
-  row.TakeInbound(65'535);
+  row.TakeInbound({65'535});
   row.may_share_bodies = true;
   std::string value;
   EncodeRow(row, &value);

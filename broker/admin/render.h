@@ -1,0 +1,21 @@
+// The admin API's answers as JSON; docs/operations.md describes them.
+//
+// Purpose: one place for the names of fields. Bytes that are no UTF-8 are replaced. Thread: pure.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "broker/admin/node.h"
+
+namespace skein::admin {
+
+std::string RenderError(const std::string& text);
+std::string RenderReadiness(const Readiness& readiness);
+std::string RenderCluster(const ClusterStatus& status, bool ready);
+// cluster: for the nodes' names.
+std::string RenderTable(const std::vector<shard::PartitionRow>& table,
+                        const ClusterStatus& cluster);
+std::string RenderRoutes(const shard::RouteList& routes, const ClusterStatus& cluster);
+
+}  // namespace skein::admin

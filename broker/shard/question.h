@@ -1,0 +1,51 @@
+// A question about a shard's tables, asked from another thread.
+//
+// Purpose: the shard's thread answers it in slices, between two turns of its loop, so no state is
+// shared and no client waits long. Thread: made and awaited on the asker's; `step` runs on the
+// shard's. Limits: kMaxQuestions wait for a shard; more are refused (Shard::Ask). Errors: an asker
+// that does not wait any longer abandons the question, and the shard drops it.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <semaphore>
+#include <utility>
+
+#include "broker/base/types.h"
+
+namespace skein::shard {
+
+struct ShardState;
+
+class Question {
+ public:
+  static constexpr size_t kMaxQuestions = 8;
+  // One slice, of a millisecond or so. True: that was all.
+  using Step = std::function<bool(const ShardState&)>;
+
+  explicit Question(Step step) : step_(std::move(step)) {}
+
+  // False: there is no answer within that time, and there will be none.
+  bool Await(TimeMs ms) {
+    if (done_.try_acquire_for(std::chrono::milliseconds(ms))) return true;
+    abandoned_.store(true, std::memory_order_relaxed);
+    return false;
+  }
+
+  // The shard's. True: it is over.
+  bool Answer(const ShardState& state) {
+    if (abandoned_.load(std::memory_order_relaxed)) return true;
+    if (!step_(state)) return false;
+    done_.release();
+    return true;
+  }
+
+ private:
+  const Step step_;
+  std::atomic<bool> abandoned_{false};
+  std::binary_semaphore done_{0};
+};
+
+}  // namespace skein::shard

@@ -1,0 +1,159 @@
+#include "cmd/skeinmqd/admin_node.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "broker/shard/route_scan.h"
+#include "cluster/coordinator/state.h"
+#include "cmd/skeinmqd/flags.h"
+
+namespace skein {
+namespace {
+
+absl::Status Starting() {
+  return absl::UnavailableError("the node starts; try again");
+}
+
+const char* NameOf(Clustering::Phase phase, bool serving) {
+  switch (phase) {
+    case Clustering::Phase::kDraining:
+      return "draining";
+    case Clustering::Phase::kDrained:
+      return "drained";
+    case Clustering::Phase::kLeaving:
+      return "leaving";
+    case Clustering::Phase::kMember:
+      break;
+  }
+  return serving ? "serving" : "starting";
+}
+
+std::vector<admin::ClusterMember> MembersOf(const cluster::Standing& standing,
+                                            const std::vector<shard::NodeNumber>& linked,
+                                            const std::string& self) {
+  std::vector<admin::ClusterMember> members;
+  for (const cluster::NodeStanding& node : standing.nodes) {
+    const shard::NodeNumber number = node.member.number;
+    admin::ClusterMember& member = members.emplace_back();
+    member.node = node.member.node;
+    member.number = number;
+    member.address = node.member.address;
+    member.state = node.live ? cluster::NameOf(node.state) : "away";
+    member.self = node.member.node == self;
+    member.linked = member.self || std::find(linked.begin(), linked.end(), number) != linked.end();
+    member.partitions =
+        static_cast<size_t>(std::count_if(standing.table.begin(), standing.table.end(),
+                                          [&](const auto& row) { return row.node == number; }));
+  }
+  return members;
+}
+
+}  // namespace
+
+void AdminNode::Attach(shard::Broker* broker, Clustering* cluster) {
+  MutexLock lock(mutex_);
+  parts_.broker = broker;
+  parts_.cluster = cluster;
+}
+
+void AdminNode::Stopping() {
+  MutexLock lock(mutex_);
+  parts_.stopping = true;
+}
+
+AdminNode::Parts AdminNode::parts() {
+  MutexLock lock(mutex_);
+  return parts_;
+}
+
+admin::Readiness AdminNode::Ready() {
+  const Parts now = parts();
+  admin::Readiness readiness;
+  readiness.draining = now.stopping;
+  if (now.broker == nullptr) return readiness;
+  readiness.serving = now.broker->serving();
+  readiness.joined = readiness.serving || (now.cluster == nullptr && now.broker->recovered());
+  readiness.lease = true;
+  if (now.cluster == nullptr) return readiness;
+  readiness.lease = now.cluster->MayPromise(now.cluster->View());
+  readiness.draining |= now.cluster->draining();
+  return readiness;
+}
+
+admin::ClusterStatus AdminNode::Single(const Parts& now) const {
+  admin::ClusterStatus status;
+  status.node = config_.node_id;
+  status.version = config::Version();
+  status.cluster = config_.cluster_name;
+  status.coordinator = "none";
+  status.partitions = now.broker->partitions();
+  status.state = now.broker->serving() ? "serving" : "starting";
+  status.members = {{config_.node_id, 0, "", "active", true, true, status.partitions}};
+  return status;
+}
+
+absl::StatusOr<admin::ClusterStatus> AdminNode::Cluster() {
+  const Parts now = parts();
+  if (now.broker == nullptr) return Starting();
+  admin::ClusterStatus status = Single(now);
+  if (now.cluster == nullptr) return status;
+  const cluster::Standing standing = now.cluster->View();
+  const bool etcd = now.cluster->has_coordinator();
+  status.coordinator = etcd ? "etcd" : "fixed";
+  if (etcd) status.lease = standing.lease_held;
+  status.state = NameOf(now.cluster->phase(), now.broker->serving());
+  status.partitions = standing.table.size();
+  status.moving = standing.moving;
+  status.members = MembersOf(standing, now.cluster->Linked(), config_.node_id);
+  for (const admin::ClusterMember& member : status.members) {
+    if (member.self) status.number = member.number;
+  }
+  return status;
+}
+
+absl::StatusOr<std::vector<shard::PartitionRow>> AdminNode::Table() {
+  const Parts now = parts();
+  if (now.broker == nullptr) return Starting();
+  if (now.cluster != nullptr) return now.cluster->View().table;
+  return std::vector<shard::PartitionRow>(now.broker->partitions(), shard::PartitionRow{1, 0});
+}
+
+// Any shard knows what all have said; the first is asked.
+absl::StatusOr<shard::RouteList> AdminNode::Routes(const shard::RouteQuery& query) {
+  const Parts now = parts();
+  if (now.broker == nullptr) return Starting();
+  const auto scan = std::make_shared<shard::RouteScan>(query);
+  const auto question = std::make_shared<shard::Question>(
+      [scan](const shard::ShardState& state) { return scan->Step(state); });
+  if (!now.broker->Ask(0, question))
+    return absl::UnavailableError("too many questions wait already; try again");
+  if (!question->Await(kAnswerMs))
+    return absl::UnavailableError("the node is too busy to answer; try again");
+  return scan->Take();
+}
+
+absl::StatusOr<Clustering*> AdminNode::Changeable() {
+  const Parts now = parts();
+  if (now.broker == nullptr) return Starting();
+  if (now.cluster == nullptr)
+    return absl::FailedPreconditionError("this node is alone: nobody could take its sessions");
+  return now.cluster;
+}
+
+absl::Status AdminNode::Drain() {
+  const absl::StatusOr<Clustering*> cluster = Changeable();
+  return cluster.ok() ? (*cluster)->StartDrain() : cluster.status();
+}
+
+absl::Status AdminNode::Leave() {
+  const absl::StatusOr<Clustering*> cluster = Changeable();
+  return cluster.ok() ? (*cluster)->StartLeave() : cluster.status();
+}
+
+absl::Status AdminNode::Forget(const std::string& node) {
+  const absl::StatusOr<Clustering*> cluster = Changeable();
+  return cluster.ok() ? (*cluster)->Forget(node) : cluster.status();
+}
+
+}  // namespace skein

@@ -1,0 +1,57 @@
+// The node as the admin API sees it.
+//
+// Purpose: puts together what broker and cluster know. Owner and thread: made by the main thread
+// before the broker, so that probes are answered while the node starts; the API's threads ask.
+// Life: Attach() when there is a broker, Stopping() before there is none. Limits: a shard answers
+// within kAnswerMs, or nobody waits for it. Errors: Unavailable while there is no broker.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "broker/admin/node.h"
+#include "broker/base/mutex.h"
+#include "broker/shard/broker.h"
+#include "cmd/skeinmqd/clustering.h"
+#include "cmd/skeinmqd/config.h"
+
+namespace skein {
+
+class AdminNode final : public admin::Node {
+ public:
+  static constexpr TimeMs kAnswerMs = 5'000;
+
+  explicit AdminNode(const config::Config& config) : config_(config) {}
+
+  // Both run; cluster: null if the node is alone.
+  void Attach(shard::Broker* broker, Clustering* cluster);
+  // It is not ready from now on, whatever the broker says.
+  void Stopping();
+
+  admin::Readiness Ready() override;
+  absl::StatusOr<admin::ClusterStatus> Cluster() override;
+  absl::StatusOr<std::vector<shard::PartitionRow>> Table() override;
+  absl::StatusOr<shard::RouteList> Routes(const shard::RouteQuery& query) override;
+  absl::Status Drain() override;
+  absl::Status Leave() override;
+  absl::Status Forget(const std::string& node) override;
+
+ private:
+  struct Parts {
+    shard::Broker* broker = nullptr;
+    Clustering* cluster = nullptr;
+    bool stopping = false;
+  };
+  Parts parts();
+  // The node alone.
+  admin::ClusterStatus Single(const Parts& parts) const;
+  // The cluster, or why there is none that could be changed.
+  absl::StatusOr<Clustering*> Changeable();
+
+  const config::Config& config_;
+  Mutex mutex_;
+  Parts parts_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace skein

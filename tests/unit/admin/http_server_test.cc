@@ -1,0 +1,135 @@
+// The listener over real sockets: what it bounds, and that it ends.
+#include "broker/admin/http_server.h"
+
+#include <arpa/inet.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace skein::admin {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+class HttpServerTest : public testing::Test {
+ protected:
+  HttpServerTest()
+      : server_([this](const Request& request) {
+          const std::lock_guard lock(mutex_);
+          last_ = request;
+          return Response{200, "{}\n", {}};
+        }) {
+    const auto port = server_.Listen("127.0.0.1", 0);
+    EXPECT_TRUE(port.ok());
+    port_ = *port;
+  }
+
+  int Connect() const {
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port_);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    return fd;
+  }
+  // All that is answered until the server closes.
+  static std::string Rest(int fd) {
+    std::string text;
+    char bytes[4096];
+    for (ssize_t got; (got = recv(fd, bytes, sizeof bytes, 0)) > 0;)
+      text.append(bytes, static_cast<size_t>(got));
+    close(fd);
+    return text;
+  }
+  std::string Exchange(const std::string& text) const {
+    const int fd = Connect();
+    for (size_t at = 0; at < text.size();) {
+      const ssize_t sent = send(fd, text.data() + at, text.size() - at, MSG_NOSIGNAL);
+      if (sent <= 0) break;
+      at += static_cast<size_t>(sent);
+    }
+    shutdown(fd, SHUT_WR);
+    return Rest(fd);
+  }
+  Request last() {
+    const std::lock_guard lock(mutex_);
+    return last_;
+  }
+
+  std::mutex mutex_;
+  Request last_;
+  HttpServer server_;
+  uint16_t port_ = 0;
+};
+
+TEST_F(HttpServerTest, HandsOverWhatIsAsked) {
+  const std::string answer = Exchange(
+      "POST /a/b?x=1%2F2&y=+ HTTP/1.1\r\nHost: h:1\r\nOrigin: o\r\nAuthorization: Bearer t\r\n"
+      "Content-Length: 4\r\n\r\nbody");
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 OK\r\n"));
+  EXPECT_THAT(answer, HasSubstr("Content-Type: application/json"));
+  EXPECT_THAT(answer, HasSubstr("Connection: close"));
+  const Request request = last();
+  EXPECT_EQ(request.method, "POST");
+  EXPECT_EQ(request.path, "/a/b");
+  EXPECT_EQ(request.query.find("x")->second, "1/2");
+  EXPECT_EQ(request.body, "body");
+  EXPECT_EQ(request.host, "h:1");
+  EXPECT_EQ(request.origin, "o");
+  EXPECT_EQ(request.authorization, "Bearer t");
+  EXPECT_THAT(request.peer, StartsWith("127.0.0.1:"));
+}
+
+TEST_F(HttpServerTest, EveryMethodReachesTheHandler) {
+  for (const char* method : {"GET", "PUT", "PATCH", "DELETE", "OPTIONS"}) {
+    Exchange(std::string(method) + " /m HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n");
+    EXPECT_EQ(last().method, method);
+  }
+}
+
+TEST_F(HttpServerTest, WhatIsTooLargeIsNotHandled) {
+  const std::string head = "POST /large HTTP/1.1\r\nHost: h\r\n";
+  EXPECT_THAT(Exchange(head + "Content-Length: 70000\r\n\r\n" + std::string(70'000, 'x')),
+              StartsWith("HTTP/1.1 413"));
+  std::string headers = head;
+  for (int i = 0; i < 2'000; ++i)
+    headers += "X-" + std::to_string(i) + ": " + std::string(50, 'h') + "\r\n";
+  Exchange(headers + "\r\n");
+  EXPECT_THAT(Exchange("GET /" + std::string(600, 'p') + " HTTP/1.1\r\nHost: h\r\n\r\n"),
+              StartsWith("HTTP/1.1 414"));
+  EXPECT_THAT(Exchange("POST /" + std::string(8'000, 'p') + " HTTP/1.1\r\nHost: h\r\n\r\n"),
+              StartsWith("HTTP/1.1 414"));
+  EXPECT_EQ(last().method, "") << "the handler saw " << last().path;
+}
+
+TEST_F(HttpServerTest, WhatIsNoHttpIsClosed) {
+  EXPECT_THAT(Exchange("\x10\x0c\x00\x04MQTT\x05\r\n\r\n"), Not(HasSubstr(" 200 ")));
+  EXPECT_EQ(last().method, "");
+}
+
+TEST_F(HttpServerTest, AnAddressHasOneListener) {
+  HttpServer second([](const Request&) { return Response(); });
+  const auto port = second.Listen("127.0.0.1", port_);
+  ASSERT_FALSE(port.ok());
+  EXPECT_THAT(std::string(port.status().message()), HasSubstr("Address already in use"));
+}
+
+TEST_F(HttpServerTest, StopsThoughConnectionsSayNothing) {
+  std::vector<int> silent;
+  for (size_t i = 0; i < HttpServer::kThreads + HttpServer::kWaiting + 5; ++i)
+    silent.push_back(Connect());
+  server_.Stop();
+  for (const int fd : silent)
+    EXPECT_EQ(Rest(fd), "");
+}
+
+}  // namespace
+}  // namespace skein::admin
