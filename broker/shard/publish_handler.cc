@@ -124,9 +124,10 @@ Once PacketHandler::OnceOf(Session& session) {
   if (publish_.qos != Qos::kExactlyOnce || !state_.clustered()) return once;
   const uint64_t known = session.inbound().StateOf(publish_.packet_id);
   if (known == Inbound::kRecovered || known == Inbound::kUnsettled) {
-    once.id = session.inbound().OnceOf(publish_.packet_id);
+    const uint64_t name = session.inbound().OnceOf(publish_.packet_id);
+    once.id = name | 1;
     once.repeated = true;
-    once.elsewhere = known == Inbound::kRecovered;
+    once.elsewhere = known == Inbound::kRecovered && (name & 1) != 0;
   } else {
     once.id = dispatcher_.NewOnce();
     once.later = session.recorded();

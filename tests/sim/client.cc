@@ -88,8 +88,9 @@ void Client::Subscribe(const std::string& filter) {
   options.filter = filter;
   options.qos = Qos::kExactlyOnce;
   options.retain_handling = 2;
-  asked_.push_back({NextId(), filter});
-  books_.session(*session_).subscriptions.push_back({filter});
+  auto& subscriptions = books_.session(*session_).subscriptions;
+  asked_.push_back({NextId(), subscriptions.size()});
+  subscriptions.push_back({filter});
   Feed(testing_support::EncodeSubscribe(ProtocolVersion::k5, asked_.back().packet_id, {options}));
 }
 
@@ -116,7 +117,9 @@ void Client::OnClosed() {
     WillBook& will = books_.will(*will_);
     // Who is told that the connection has ended knows that the broker took DISCONNECT in.
     // But one that the broker ends by itself may never have read it.
-    will.taken_back = leaving_ && will.accepted != kNotYet && !node_.link(link_).cut && !sent_away_;
+    const shard::Node::Link& link = node_.link(link_);
+    will.taken_back =
+        leaving_ && will.accepted != kNotYet && link.closed() && !link.cut && !sent_away_;
     if (leaving_ && !will.taken_back) will.accepted = kNotYet;  // nobody knows
     will.closed = books_.Next();
     will_.reset();
@@ -218,13 +221,12 @@ void Client::OnAnswer(const ServerPacket& packet) {
     const auto asked = std::find_if(asked_.begin(), asked_.end(),
                                     [&](auto& a) { return a.packet_id == packet.packet_id; });
     if (asked == asked_.end()) return;
-    for (SubscriptionEntry& each : books_.session(*session_).subscriptions) {
-      if (each.filter != asked->filter || each.ended != kNotYet) continue;
-      const Event event = books_.Next();
-      if (packet.reasons.at(0) >= 0x80)
-        each.ended = event;
-      else if (each.acknowledged == kNotYet)
-        each.acknowledged = event;
+    SubscriptionEntry& each = books_.session(*session_).subscriptions.at(asked->subscription);
+    const Event event = books_.Next();
+    if (packet.reasons.at(0) >= 0x80) {
+      each.ended = event;
+    } else {
+      each.acknowledged = event;
     }
     asked_.erase(asked);
     return;

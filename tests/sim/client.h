@@ -51,7 +51,7 @@ class Client {
   };
   struct Asked {
     PacketId packet_id = 0;
-    std::string filter;
+    size_t subscription = 0;  // in the session's book
   };
 
   void Feed(const std::string& bytes) { node_.Feed(link_, bytes); }

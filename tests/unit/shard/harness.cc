@@ -256,10 +256,15 @@ void Node::Tick(ShardId shard) {
     moved->fd = connection.fd;
     moved->accepted_at = now_;
     moved->unread = std::move(move.unread);
-    link(connection.fd).connected = false;
-    link(connection.fd).moving = true;
+    Link& l = link(connection.fd);
+    const ShardId target = IndexOf(shard, move.target);
+    // One that is relayed here goes to no third node.
+    const bool may = NodeOf(target) == NodeOf(shard) || l.edge == NodeOf(shard);
+    l.connected = false;
+    l.moving = may;
+    l.cut |= !may;
     core.Release(connection);
-    mail_[shard][IndexOf(shard, move.target)].push_back(std::move(moved));
+    if (may) mail_[shard][target].push_back(std::move(moved));
   }
   Flush(shard);
   if (disk_runs) MakeDurable(shard);
