@@ -48,8 +48,11 @@ class Core {
     lifecycle_.FinishRestore();
   }
 
-  // The other shards know the routes of what was recovered.
-  bool Settled() const { return state_.RoutesApplied(state_.route_sequence); }
+  // The other shards know the routes of what was recovered, and what was given is known here: who
+  // sends it again would be refused, and what comes behind it would not.
+  bool Settled() const {
+    return state_.RoutesApplied(state_.route_sequence) && once_book_.loaded();
+  }
 
   // What the shard knows of the cluster.
   ClusterView& view() { return view_; }

@@ -284,6 +284,8 @@ class Dispatcher {
   // answers to wait for.
   void PassOnForwarded(ForwardedPublish* mail, Chain* chain, Gate* gate);
   void Send(PlaceId place, ForwardedPublish mail);
+  // Keeps it back until it may leave this node. False: it may.
+  bool Delay(PlaceId place, ForwardedPublish* mail);
   // Fills aside_: partitions that cannot be given it now, or have something to be given before it.
   void LookAside(const mqtt::Message& message);
   // Keeps it for those, and for shared groups whose members are all out of reach. The gate is
@@ -347,13 +349,14 @@ class Dispatcher {
   uint64_t next_token_;
   uint64_t once_salt_;
   absl::flat_hash_map<uint64_t, Pending> pending_;
-  std::deque<WaitingAnswer> waiting_;        // by lsn
-  std::deque<WaitingSend> waiting_sends_;    // by lsn
-  std::deque<Later> later_;                  // by lsn
-  bool atomic_ = false;                      // the publish at hand
-  Once once_;                                // the same
-  std::vector<session::PartitionId> aside_;  // the same; see LookAside()
-  Special* special_ = nullptr;               // what is being delivered is that
+  std::deque<WaitingAnswer> waiting_;                // by lsn
+  std::deque<WaitingSend> waiting_sends_;            // by lsn
+  std::deque<Later> later_;                          // by lsn
+  absl::flat_hash_map<uint64_t, uint32_t> delayed_;  // publishers of those, and how many
+  bool atomic_ = false;                              // the publish at hand
+  Once once_;                                        // the same
+  std::vector<session::PartitionId> aside_;          // the same; see LookAside()
+  Special* special_ = nullptr;                       // what is being delivered is that
   std::vector<Given> given_;
   const routing::ShareRef* via_ = nullptr;  // the group that the delivery at hand comes through
 };

@@ -95,12 +95,8 @@ void Dispatcher::Send(PlaceId place, ForwardedPublish mail) {
     awaited.plain |= mail.plain;
     if (mail.groups != nullptr)
       awaited.groups.insert(awaited.groups.end(), mail.groups->begin(), mail.groups->end());
-    if (once_.later && mail.once != 0) {
-      later_.push_back({0, place, std::move(mail)});
-      return;
-    }
   }
-  state_.out.mail[place].emplace_back(std::move(mail));
+  if (!Delay(place, &mail)) state_.out.mail[place].emplace_back(std::move(mail));
 }
 
 void Dispatcher::OnPeerDone(PlaceId place, uint64_t token, bool refused) {
@@ -121,12 +117,25 @@ void Dispatcher::Answer(ShardId origin, uint64_t token, session::Lsn lsn, bool r
   }
 }
 
+bool Dispatcher::Delay(PlaceId place, ForwardedPublish* mail) {
+  if (place < state_.options.count) return false;
+  const uint64_t publisher = mail->message->publisher();
+  const bool later = once_.later && mail->once != 0;
+  // What its publisher sent before goes first.
+  if (!later && !delayed_.contains(publisher)) return false;
+  ++delayed_[publisher];
+  later_.push_back({later ? 0 : later_.back().lsn, place, std::move(*mail)});
+  return true;
+}
+
 void Dispatcher::OnDurable(session::Lsn durable) {
   while (!later_.empty() && later_.front().lsn != 0 && later_.front().lsn <= durable) {
     Later& later = later_.front();
+    const auto delayed = delayed_.find(later.mail.message->publisher());
+    if (--delayed->second == 0) delayed_.erase(delayed);
     // If the place has gone down meanwhile, that was seen to (OnPlaceDown).
     Place& place = state_.places[later.place];
-    if (place.up && place.awaited.contains(later.mail.token))
+    if (place.up && (later.mail.token == 0 || place.awaited.contains(later.mail.token)))
       state_.out.mail[later.place].emplace_back(std::move(later.mail));
     later_.pop_front();
   }

@@ -40,7 +40,9 @@ void OnceBook::Restore(const session::SessionImage& image) {
 
 void OnceBook::Load() {
   for (const auto& [partition, book] : books_) {
-    if (!book.known) Ask(partition, book, book.first_sequence);
+    if (book.known) continue;
+    ++loading_;
+    Ask(partition, book, book.first_sequence);
   }
 }
 
@@ -67,6 +69,7 @@ void OnceBook::OnPage(session::QueuePage* page) {
   }
   if (page->end) {
     book.known = true;
+    --loading_;
   } else {
     Ask(partition, book, page->next);
   }
@@ -123,6 +126,7 @@ void OnceBook::Take(session::PartitionId partition, const std::vector<uint64_t>&
 void OnceBook::Forget(session::PartitionId partition) {
   const auto found = books_.find(partition);
   if (found == books_.end()) return;
+  if (!found->second.known) --loading_;
   state_.last_lsn = state_.ports.store->Append(found->second.key, session::Ended{});
   books_.erase(found);
 }

@@ -38,6 +38,7 @@ class OnceBook {
   void OnPage(session::QueuePage* page);
 
   bool Known(session::PartitionId partition) const;
+  bool loaded() const { return loading_ == 0; }
   // All sessions of the partition that want it have it; or all transient sessions.
   bool Has(uint64_t id, session::PartitionId partition) const;
   bool TransientHave(uint64_t id) const { return transient_.ids.contains(id); }
@@ -75,6 +76,7 @@ class OnceBook {
   const mqtt::MessagePtr entry_;  // stands for each message
   absl::flat_hash_map<session::PartitionId, Book> books_;
   Ids transient_;
+  size_t loading_ = 0;  // books
 };
 
 }  // namespace skein::shard

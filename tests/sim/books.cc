@@ -88,7 +88,7 @@ void Books::Received(size_t session, const std::string& topic, const std::string
       });
   if (!promised) return;
   const auto check = [&](int stretch) {
-    int& last = book.last_number[{publication.publisher, topic, qos, stretch}];
+    int& last = book.last_number[{publication.publisher, topic, stretch}];
     if (publication.number < last) Broken(who + " after number " + std::to_string(last));
     last = std::max(last, publication.number);
   };

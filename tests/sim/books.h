@@ -51,8 +51,8 @@ struct SessionBook {
   Event connected = 0;  // the present connection, or the last
   std::vector<SubscriptionEntry> subscriptions;
   std::map<std::string, int> received;  // by payload
-  // By publisher, topic, QoS and stretch; stretch -1: of all.
-  std::map<std::tuple<int, std::string, Qos, int>, int> last_number;
+  // By publisher, topic and stretch; stretch -1: of all.
+  std::map<std::tuple<int, std::string, int>, int> last_number;
 };
 
 struct WillBook {

@@ -142,7 +142,8 @@ class Broker:
         port = port or free_port(host)
         folder = pathlib.Path(tempfile.mkdtemp(prefix="skeinmq-test-"))
         shown = f"[{host}]" if ":" in host else host
-        anonymous = "" if host in ("127.0.0.1", "::1") else "?allow_anonymous=true"
+        # Where it is not started here, it is reached by others.
+        anonymous = "?allow_anonymous=true" if launcher else ""
         command = [*launcher, binary or program(), "--listen", f"tcp://{shown}:{port}{anonymous}",
                    "--data-dir", str(data_dir or folder / "data")]
         if shards is not None:

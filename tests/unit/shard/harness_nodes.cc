@@ -152,6 +152,7 @@ void Node::Boot(NodeNumber node) {
   };
   for (int rounds = 0; rounds < 2 || unsettled(); ++rounds) {
     SKEIN_CHECK(rounds < kMaxRounds);
+    MakeNodeDurable(node);  // and what was asked of the disk comes
     for (ShardId index = First(node); index < end; ++index)
       Step(index);
     for (ShardId from = First(node); from < end; ++from) {
