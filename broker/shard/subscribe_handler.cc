@@ -120,8 +120,11 @@ ReasonCode PacketHandler::Unsubscribe(Session& session, std::string_view filter,
   lifecycle_.CountDurable(session, filter, -1);
   if (last || shared) lifecycle_.AnnounceRoute(filter);
   if (shared) lifecycle_.LeaveGroup(session, filter);
-  // From UNSUBACK on nobody sends this shard what is another member's, so the group's order holds.
-  if (shared) wait->gate.routes = state_.route_sequence;
+  // From UNSUBACK on nobody sends this shard what is another member's, so the group's order holds;
+  // and nobody who cannot reach us keeps what is published later for a session that may subscribe
+  // again.
+  if (shared || (state_.clustered() && session.recorded()))
+    wait->gate.routes = state_.route_sequence;
   state_.Record(session, session::Unsubscribed{filter}, &wait->gate);
   return ReasonCode::kSuccess;
 }
