@@ -61,7 +61,7 @@ void ClusterView::OnHearsay(const DurableRoute& change) {
   constexpr uint32_t kToldByNobody = 1;  // its owner's word replaces it, see OnReady()
   if (change.filter.empty()) {
     state_.filters_known[change.partition] = true;
-    LookForOwners();
+    state_.LookForOwners();
   } else {
     state_.durable_routes.Set(change.filter, change.partition, kToldByNobody);
   }
@@ -111,7 +111,7 @@ void ClusterView::OnReady(PlaceId from) {
   state_.places[from].routes_known = true;
   if (state_.places[from].mending) check_.Finish(from);
   Answer(from, state_.places[from].routes_told);
-  LookForOwners();
+  state_.LookForOwners();
   Thaw([&](session::PartitionId partition, const FrozenPartition& frozen) {
     return frozen.by != node && state_.table[partition].node == node &&
            state_.OwnerPlace(partition) == from &&
@@ -139,7 +139,7 @@ void ClusterView::OnPeerUp(NodeNumber peer, ShardId shards) {
     check_.Forget(place);
     if (changed.up) Tell(place);
   }
-  LookForOwners();
+  state_.LookForOwners();
   feed_.Start(peer);
   mover_.OnPeerUp(peer);
   lifecycle_.CloseStrays();
@@ -211,7 +211,7 @@ void ClusterView::OnPeerDown(NodeNumber peer) {
     state_.routes.WithdrawAll(place);
     dispatcher_.OnPlaceDown(place);
   }
-  LookForOwners();
+  state_.LookForOwners();
   mover_.OnPeerDown(peer);
   // Whoever owns them now, if anybody can be reached, is not on the way to tell. If it is this
   // node, its shard thaws when it has taken them over.
@@ -235,7 +235,7 @@ void ClusterView::OnRow(const RowChange& change) {
   row = change.row;
   state_.row_versions[change.partition] = ++state_.table_version;
   state_.claims[change.partition] = 0;
-  LookForOwners();
+  state_.LookForOwners();
   if (change.partition % state_.options.count == state_.options.id)
     mover_.OnOwner(change.partition, mine_before);
   lifecycle_.CloseStrays();
@@ -246,7 +246,7 @@ void ClusterView::OnClaim(PlaceId from, const RowChange& change) {
       !state_.IsOwnerPlace(change.partition, from))
     return;
   state_.claims[change.partition] = state_.places[from].ups + 1;
-  if (state_.places[from].routes_known) LookForOwners();
+  if (state_.places[from].routes_known) state_.LookForOwners();
 }
 
 void ClusterView::SetLease(bool held) {
@@ -254,7 +254,7 @@ void ClusterView::SetLease(bool held) {
   if (held && !state_.lease_held)
     std::fill(state_.filters_known.begin(), state_.filters_known.end(), false);
   state_.lease_held = held;
-  LookForOwners();
+  state_.LookForOwners();
 }
 
 void ClusterView::SetMembers(std::vector<NodeNumber> members, bool await_all) {
@@ -326,19 +326,6 @@ void ClusterView::Tick() {
       state_.frozen.begin(), state_.frozen.end(),
       [this](const auto& entry) { return state_.now - entry.second.since > kLongestHoldMs; });
   if (late) dispatcher_.RefuseHeld();
-}
-
-void ClusterView::LookForOwners() {
-  state_.owners_missing = state_.filters_missing = false;
-  state_.filters_known.resize(state_.table.size());
-  for (session::PartitionId partition = 0; partition < state_.table.size(); ++partition) {
-    if (state_.OwnerKnown(partition)) {
-      state_.filters_known[partition] = true;
-    } else {
-      state_.owners_missing = true;
-      state_.filters_missing |= !state_.filters_known[partition];
-    }
-  }
 }
 
 }  // namespace skein::shard

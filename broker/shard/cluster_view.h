@@ -27,7 +27,7 @@ class ClusterView {
         check_(*check) {}
 
   // Before anything else.
-  void Begin() { LookForOwners(); }
+  void Begin() { state_.LookForOwners(); }
 
   // False: it is not about the cluster.
   bool OnMail(PlaceId from, Mail* mail);
@@ -68,7 +68,6 @@ class ClusterView {
   // Partitions that the predicate picks go on.
   template <class Pick>
   void Thaw(Pick pick);
-  void LookForOwners();
 
   ShardState& state_;
   RetainedFeed& feed_;

@@ -133,6 +133,7 @@ void Mover::Adopt(PartitionId partition) {
   for (const session::SessionImage& image : images)
     lifecycle_.StartTimer(lifecycle_.Restore(image, session::Inbound::kUnsettled));
   state_.claims[partition] = 1;
+  state_.LookForOwners();
   TellRow(partition, true);
   lifecycle_.FinishOrphans();
   state_.ports.log->Log(LogLevel::kDebug, "partition.taken",

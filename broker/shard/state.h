@@ -232,6 +232,19 @@ struct ShardState {
     const Place& place = places[OwnerPlace(partition)];
     return place.routes_known && claims[partition] == place.ups + 1;
   }
+  // After a change of what OwnerKnown() looks at.
+  void LookForOwners() {
+    owners_missing = filters_missing = false;
+    filters_known.resize(table.size());
+    for (session::PartitionId partition = 0; partition < table.size(); ++partition) {
+      if (OwnerKnown(partition)) {
+        filters_known[partition] = true;
+      } else {
+        owners_missing = true;
+        filters_missing |= !filters_known[partition];
+      }
+    }
+  }
   // Needs an owner that was seen.
   PlaceId OwnerPlace(session::PartitionId partition) const {
     const NodeNumber node = OwnerOf(partition);
