@@ -12,13 +12,14 @@ endif()
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1 -DNDEBUG")
 set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g")
 
-# ccache, found whatever folder the tree is in: a second clone compiles nothing again.
+# ccache, found whatever folder the tree is in: a second clone compiles nothing again. Not with a precompiled header,
+# whose dependency file it would not find.
 find_program(SKEIN_CCACHE ccache)
 if(SKEIN_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  set(SKEIN_CCACHE_SETTINGS "CCACHE_BASEDIR=${PROJECT_SOURCE_DIR}" CCACHE_NOHASHDIR=1)
   if(SKEIN_PRECOMPILE)
-    list(APPEND SKEIN_CCACHE_SETTINGS
-      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime)
+    set(SKEIN_CCACHE_SETTINGS CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime)
+  else()
+    set(SKEIN_CCACHE_SETTINGS "CCACHE_BASEDIR=${PROJECT_SOURCE_DIR}" CCACHE_NOHASHDIR=1)
   endif()
   set(CMAKE_CXX_COMPILER_LAUNCHER "${CMAKE_COMMAND}" -E env ${SKEIN_CCACHE_SETTINGS} "${SKEIN_CCACHE}")
 endif()
