@@ -111,8 +111,8 @@ struct DroppedOldest {
   uint64_t cost = 0;
 };
 // QoS 2 PUBLISH taken from the client, not yet released; and released by PUBREL. once: names the
-// message to other nodes, however often it is sent; 0: it went to none. It is odd where it was taken
-// and what goes to sessions of that node is safe; even where the session has moved to since.
+// message to other nodes, however often it is sent; 0: it went to none. It is odd where it was
+// taken, and what goes to sessions of that node is safe; even where the session has moved to since.
 struct InboundTaken {
   PacketId packet_id = 0;
   uint64_t once = 0;

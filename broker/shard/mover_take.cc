@@ -39,8 +39,8 @@ void Mover::Take(PlaceId from, MovedSession* moved) {
   for (const auto& [filter, options] : image.subscriptions)
     store.Append(image.key, session::Subscribed{filter, options});
   for (const session::InboundTaken& taken : image.inbound)
-    state_.last_lsn = store.Append(
-        image.key, session::InboundTaken{taken.packet_id, taken.once & ~uint64_t{1}});
+    state_.last_lsn =
+        store.Append(image.key, session::InboundTaken{taken.packet_id, taken.once & ~uint64_t{1}});
 }
 
 void Mover::Take(PlaceId from, MovedMessage* moved) {
