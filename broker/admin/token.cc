@@ -40,12 +40,12 @@ bool IsScheme(std::string_view text) {
 absl::StatusOr<std::string> ReadToken(const std::string& file) {
   errno = 0;
   std::ifstream in(file);
-  std::string token;
-  if (!std::getline(in, token) && !in.eof()) {
+  std::string line;
+  if (!std::getline(in, line) && !in.eof()) {
     return absl::InvalidArgumentError(
         absl::StrCat(file, ": cannot be read: ", std::strerror(errno != 0 ? errno : EIO)));
   }
-  if (!token.empty() && token.back() == '\r') token.pop_back();
+  const std::string token = line.substr(0, line.find('\r'));
   const bool good =
       std::all_of(token.begin(), token.end(), [](unsigned char c) { return std::isgraph(c) != 0; });
   if (!good || token.size() < kShortest || token.size() > kLongest) {
