@@ -98,13 +98,6 @@ void Outbox::Count(Queue* queue, int messages, int64_t bytes) {
   state_.stats.outbox_bytes.Add(bytes);
 }
 
-uint64_t Outbox::messages() const {
-  uint64_t sum = 0;
-  for (const auto& [key, queue] : queues_)
-    sum += queue->messages;
-  return sum;
-}
-
 bool Outbox::Put(PartitionId partition, std::string_view group, const mqtt::MessagePtr& message,
                  uint64_t once, Gate* gate) {
   if (state_.ports.store->full()) {

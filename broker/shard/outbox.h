@@ -59,7 +59,6 @@ class Outbox {
   // Something waits for the partition's own sessions: what comes now has to go behind it.
   bool Holds(session::PartitionId partition) const { return holds_.contains(partition); }
   bool empty() const { return queues_.empty(); }
-  uint64_t messages() const;
 
   // The next message that can go; false: there is none now.
   bool Next(Outgoing* out);
