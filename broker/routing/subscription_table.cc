@@ -49,7 +49,7 @@ SubscriptionHandle SubscriptionTable::Add(std::string_view filter_text, SessionS
     list.reserve(1);
   }
   const SubscriptionHandle handle =
-      subscriptions_.Insert(Place{filter, static_cast<uint32_t>(list.size())});
+      subscriptions_.Insert(Place{filter, static_cast<uint32_t>(list.size()), options.since});
   list.push_back(Subscriber{session, handle, options.identifier, PackFlags(options)});
   return handle;
 }
@@ -82,8 +82,12 @@ FilterId SubscriptionTable::filter(SubscriptionHandle handle) const {
 
 SubscriptionOptions SubscriptionTable::options(SubscriptionHandle handle) const {
   const Subscriber& subscriber = At(handle);
-  return {subscriber.qos(), subscriber.no_local(), subscriber.retain_as_published(),
-          subscriber.retain_handling(), subscriber.identifier};
+  return {subscriber.qos(),
+          subscriber.no_local(),
+          subscriber.retain_as_published(),
+          subscriber.retain_handling(),
+          subscriber.identifier,
+          since(handle)};
 }
 
 SessionSlot SubscriptionTable::session(SubscriptionHandle handle) const {

@@ -41,6 +41,9 @@ struct SubscriptionOptions {
   bool retain_as_published = false;
   uint8_t retain_handling = 0;
   uint32_t identifier = 0;  // 0 = none, identifiers start at 1
+  // No option: when the subscription was made. A message that was kept on its way is older than a
+  // subscription that was made meanwhile. 0: not known, long ago.
+  TimeMs since = 0;
 
   bool operator==(const SubscriptionOptions&) const = default;
 };
@@ -90,6 +93,7 @@ class SubscriptionTable {
   // Needs a filter ValidateTopicFilter() accepts, to which the session is not subscribed yet.
   SubscriptionHandle Add(std::string_view filter_text, SessionSlot session,
                          const SubscriptionOptions& options);
+  // It stays as old as it is.
   void Update(SubscriptionHandle handle, const SubscriptionOptions& options);
   // O(1). The filter's last subscriber takes the removed one's place in the order.
   void Remove(SubscriptionHandle handle);
@@ -97,6 +101,7 @@ class SubscriptionTable {
   FilterId filter(SubscriptionHandle handle) const;
   SubscriptionOptions options(SubscriptionHandle handle) const;
   SessionSlot session(SubscriptionHandle handle) const;
+  TimeMs since(SubscriptionHandle handle) const { return subscriptions_[handle].since; }
 
   std::string_view text(FilterId filter) const;
   size_t subscribers(FilterId filter) const { return members(filter).size(); }
@@ -156,6 +161,7 @@ class SubscriptionTable {
   struct Place {
     FilterId filter = kNoFilter;
     uint32_t position = 0;
+    TimeMs since = 0;
   };
 
   static constexpr FilterId kGroupBit = FilterId{1} << 31;

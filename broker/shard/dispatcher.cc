@@ -211,11 +211,18 @@ bool Dispatcher::DeliverToGroups(const mqtt::MessagePtr& message, std::vector<st
   return matched;
 }
 
+bool Dispatcher::CameBefore(const mqtt::Message& message,
+                            const routing::Subscriber& subscriber) const {
+  return state_.subscriptions.since(subscriber.handle) > message.received_at() + kSubscribedSlackMs;
+}
+
 bool Dispatcher::DeliverList(const mqtt::MessagePtr& message,
                              const std::vector<routing::Subscriber>& list, Gate* gate) {
+  const bool was_kept = WasKept();
   for (const routing::Subscriber& subscriber : list) {
     session::Session& session = state_.sessions[subscriber.session];
     if (subscriber.no_local() && session.token() == message->publisher()) continue;
+    if (was_kept && CameBefore(*message, subscriber)) continue;
     const bool retain = message->retain() && subscriber.retain_as_published();
     const std::span<const uint32_t> ids = subscriber.identifier == 0
                                               ? std::span<const uint32_t>{}
@@ -229,10 +236,12 @@ void Dispatcher::Collect(const mqtt::MessagePtr& message, TargetList* list) {
   list->targets.clear();
   list->ids.clear();
   ++stamp_;
+  const bool was_kept = WasKept();
   for (const auto* subscribers : matches_.plain) {
     for (const routing::Subscriber& subscriber : *subscribers) {
       session::Session& session = state_.sessions[subscriber.session];
       if (subscriber.no_local() && session.token() == message->publisher()) continue;
+      if (was_kept && CameBefore(*message, subscriber)) continue;
       if (session.match_stamp != stamp_) {
         session.match_stamp = stamp_;
         session.match_position = static_cast<uint32_t>(list->targets.size());
@@ -304,15 +313,16 @@ bool Dispatcher::DeliverShared(const mqtt::MessagePtr& message, routing::SharedG
 void Dispatcher::StartJob(const mqtt::MessagePtr& message, size_t expected, ShardId origin,
                           uint64_t token) {
   // No Local makes the list depend on the publisher, so only messages of one publisher may share
-  // it.
-  const bool reusable = last_list_ != nullptr && last_epoch_ == state_.subscription_epoch &&
+  // it; and who was subscribed in time is another question for each message that was kept.
+  const bool reusable = !WasKept() && last_list_ != nullptr &&
+                        last_epoch_ == state_.subscription_epoch &&
                         last_topic_ == message->topic() && last_publisher_ == message->publisher();
   if (!reusable) {
     auto list = std::make_shared<TargetList>();
     list->targets.reserve(expected);
     Collect(message, list.get());
     last_list_ = std::move(list);
-    last_epoch_ = state_.subscription_epoch;
+    last_epoch_ = WasKept() ? 0 : state_.subscription_epoch;
     last_topic_ = std::string(message->topic());
     last_publisher_ = message->publisher();
   }

@@ -179,6 +179,15 @@ class Dispatcher {
     std::vector<session::PartitionId> given_to = {};
     bool given_to_transient = false;
   };
+  // A message that waited in an outbox may be older than a subscription that was made meanwhile,
+  // also where the old one of the same session was for the same filter: it does not come by that.
+  // What is published from SUBACK on must: the publisher's clock is read once a tick.
+  static constexpr TimeMs kSubscribedSlackMs = 250;
+  bool WasKept() const {
+    return special_ != nullptr && special_->scope.only != DeliveryScope::kAll;
+  }
+  bool CameBefore(const mqtt::Message& message, const routing::Subscriber& subscriber) const;
+
   struct Job {
     mqtt::MessagePtr message;
     std::shared_ptr<const TargetList> list;

@@ -97,6 +97,7 @@ class Mover {
   void Take(PlaceId from, MovedMessage* moved);
   void Take(PlaceId from, const MoveEnd& end);
   Taking* Find(PlaceId from, session::PartitionId partition, uint64_t move);
+  void MakeOlder(session::SessionImage* image) const;
   void Finish(const session::SessionImage& image);
   // Forgets a copy, on disk too.
   void Drop(session::PartitionId partition);

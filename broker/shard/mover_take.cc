@@ -33,6 +33,7 @@ void Mover::Take(PlaceId from, MovedSession* moved) {
   image.key = {moved->partition, ++state_.last_session_number};
   image.first_sequence = image.last_sequence + 1;
   ++taking->parts;
+  MakeOlder(&image);
   auto& store = *state_.ports.store;
   store.Append(image.key, session::Connected{image.client_id, image.expiry_seconds, image.version,
                                              image.will});
@@ -41,6 +42,17 @@ void Mover::Take(PlaceId from, MovedSession* moved) {
   for (const session::InboundTaken& taken : image.inbound)
     state_.last_lsn =
         store.Append(image.key, session::InboundTaken{taken.packet_id, taken.once & ~uint64_t{1}});
+}
+
+// How long ago a subscription was made was right when it was sent, which was after the freeze. Too
+// old does no harm; with one that is too new a message would be lost.
+void Mover::MakeOlder(session::SessionImage* image) const {
+  const auto frozen = state_.frozen.find(image->key.partition);
+  for (auto& [filter, options] : image->subscriptions) {
+    options.since = frozen == state_.frozen.end()
+                        ? 0
+                        : std::max<TimeMs>(options.since - (state_.now - frozen->second.since), 0);
+  }
 }
 
 void Mover::Take(PlaceId from, MovedMessage* moved) {

@@ -173,7 +173,9 @@ Session& Lifecycle::Restore(const session::SessionImage& image, uint64_t inbound
   session.rules_unknown = true;
   session.key = image.key;
   state_.last_session_number = std::max(state_.last_session_number, image.key.number);
-  for (const auto& [filter, options] : image.subscriptions) {
+  for (const auto& [filter, stored] : image.subscriptions) {
+    routing::SubscriptionOptions options = stored;
+    options.since = std::min(options.since, state_.now);  // the clock may have been set back
     const routing::SubscriptionHandle handle =
         state_.subscriptions.Add(filter, session.slot(), options);
     session.subscriptions.emplace(state_.subscriptions.filter(handle), handle);

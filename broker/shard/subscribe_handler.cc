@@ -48,8 +48,9 @@ ReasonCode PacketHandler::Subscribe(Session& session, const mqtt::SubscribeEntry
     state_.stats.refusals[static_cast<uint8_t>(ReasonCode::kNotAuthorized)].Add();
     return ReasonCode::kNotAuthorized;
   }
-  const routing::SubscriptionOptions options{entry.qos, entry.no_local, entry.retain_as_published,
-                                             entry.retain_handling, identifier};
+  routing::SubscriptionOptions options{
+      entry.qos,  entry.no_local, entry.retain_as_published, entry.retain_handling,
+      identifier, state_.now};
   routing::FilterId filter = state_.subscriptions.Find(entry.filter);
   const auto known = filter == routing::kNoFilter ? session.subscriptions.end()
                                                   : session.subscriptions.find(filter);
@@ -59,6 +60,7 @@ ReasonCode PacketHandler::Subscribe(Session& session, const mqtt::SubscribeEntry
     return ReasonCode::kQuotaExceeded;
   }
   if (existed) {
+    options.since = state_.subscriptions.since(known->second);
     state_.subscriptions.Update(known->second, options);
   } else {
     if (session.subscriptions.size() >= state_.limits.max_subscriptions_per_session ||

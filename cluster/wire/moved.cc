@@ -52,6 +52,7 @@ void EncodeSession(session::SessionImage* image, TimeMs now, v1::MovedSession* o
                              (options.retain_as_published ? kRetainAsPublished : 0) |
                              uint32_t{options.retain_handling} << 4);
     subscription.set_identifier(options.identifier);
+    if (options.since != 0) subscription.set_age_ms(AgeOf(options.since, now));
   }
   for (const session::InboundTaken& taken : image->inbound) {
     out->add_inbound(taken.packet_id);
@@ -83,6 +84,7 @@ bool DecodeSession(const v1::MovedSession& in, TimeMs now, session::SessionImage
     options.retain_as_published = (subscription.options() & kRetainAsPublished) != 0;
     options.retain_handling = static_cast<uint8_t>(subscription.options() >> 4 & 0x03);
     options.identifier = subscription.identifier();
+    if (subscription.has_age_ms()) options.since = TimeOf(subscription.age_ms(), now);
     if (routing::ValidateTopicFilter(subscription.filter(), UINT32_MAX) !=
             routing::FilterError::kOk ||
         options.qos > Qos::kExactlyOnce)

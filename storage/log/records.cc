@@ -39,6 +39,7 @@ struct Encode {
     subscribed->set_retain_as_published(body.options.retain_as_published);
     subscribed->set_retain_handling(static_cast<uint32_t>(body.options.retain_handling));
     subscribed->set_identifier(body.options.identifier);
+    subscribed->set_since_ms(body.options.since);
   }
   void operator()(const session::Unsubscribed& body) const {
     out->mutable_unsubscribed()->set_filter(body.filter.data(), body.filter.size());

@@ -121,6 +121,7 @@ class Recovery {
       options.retain_as_published = subscribed_.retain_as_published();
       options.retain_handling = static_cast<uint8_t>(subscribed_.retain_handling());
       options.identifier = subscribed_.identifier();
+      options.since = subscribed_.since_ms();
     }
     image_.subscriptions.resize(used);
   }

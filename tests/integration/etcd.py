@@ -294,5 +294,6 @@ class Load:
             assert not each.lost_session, f"subscriber {each.number} lost its session"
             for topic, numbers in each.got.items():
                 firsts = list(dict.fromkeys(numbers))
-                assert firsts == sorted(firsts), f"subscriber {each.number}, {topic}: out of order"
+                late = [(before, number) for before, number in zip(firsts, firsts[1:]) if number < before]
+                assert not late, f"subscriber {each.number}, {topic}: out of order, {late}"
         return sum(len(numbers) for numbers in promised.values())

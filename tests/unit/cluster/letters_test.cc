@@ -151,7 +151,7 @@ TEST(LettersTest, AMovedSessionIsWhole) {
   sent.image.disconnected_at = kThere - 2'000;
   sent.image.will = session::WillRecord{MakeMessage(), 10, "user", true};
   sent.image.will_due = kThere + 8'000;
-  sent.image.subscriptions = {{"a/+", {Qos::kExactlyOnce, true, true, 2, 77}},
+  sent.image.subscriptions = {{"a/+", {Qos::kExactlyOnce, true, true, 2, 77, kThere - 500}},
                               {"$share/g/b", {Qos::kAtLeastOnce, false, false, 0, 0}}};
   sent.image.inbound = {{1}, {65'535}};
   sent.image.last_sequence = 99;
@@ -171,7 +171,8 @@ TEST(LettersTest, AMovedSessionIsWhole) {
   ASSERT_EQ(got.image.subscriptions.size(), 2u);
   EXPECT_EQ(got.image.subscriptions[0].first, "a/+");
   EXPECT_EQ(got.image.subscriptions[0].second,
-            (routing::SubscriptionOptions{Qos::kExactlyOnce, true, true, 2, 77}));
+            (routing::SubscriptionOptions{Qos::kExactlyOnce, true, true, 2, 77, kHere - 500}));
+  EXPECT_EQ(got.image.subscriptions[1].second.since, 0);
   EXPECT_EQ(got.image.inbound, (std::vector<session::InboundTaken>{{1}, {65'535}}));
   EXPECT_EQ(got.image.last_sequence, 99u);
 }

@@ -242,6 +242,72 @@ TEST_F(ClusterTest, WhatIsKeptForADeadNodeOutlivesWhoKeepsIt) {
   )");
 }
 
+TEST_F(ClusterTest, WhatWasKeptIsNotForWhoSubscribedSince) {
+  Play(R"(
+    s> connect id=@s1 keep expiry=1000 at=2
+    s< connack
+    s> subscribe 1 t q1
+    s< suback 1 0x01
+    o> connect id=@o1 keep expiry=1000 at=2
+    o< connack
+    o> subscribe 1 t/+ q1
+    o< suback 1 0x01
+    o> subscribe 2 +/x q1
+    o< suback 2 0x01
+    p> connect id=@p0 at=0
+    p< connack
+    part 0 1
+    p> publish 1 t one q1
+    p< puback 1
+    p> publish 2 t/x one q1
+    p< puback 2
+    wait 1000
+    s> unsubscribe 2 t
+    s< unsuback 2 0x00
+    s> subscribe 3 t q1
+    s< suback 3 0x01
+    o> disconnect
+    o< closed
+    o> connect id=@o1 expiry=1000 at=2
+    o< connack
+    o> subscribe 4 t/+ q1
+    o< suback 4 0x01
+    o> subscribe 5 +/x q1
+    o< suback 5 0x01
+    p> publish 3 t two q1
+    p< puback 3
+    p> publish 4 t/x two q1
+    p< puback 4
+    join 0 1
+    s< publish t two q1 #1
+    o< publish t/x two q1 #1
+  )");
+}
+
+TEST_F(ClusterTest, HowOldASubscriptionIsOutlivesRestartsAndChangesOfItsOptions) {
+  Play(R"(
+    s> connect id=@s1 keep expiry=1000 at=2
+    s< connack
+    s> subscribe 1 t q1
+    s< suback 1 0x01
+    p> connect id=@p0 at=0
+    p< connack
+    part 0 1
+    p> publish 1 t one q1
+    p< puback 1
+    wait 1000
+    s> subscribe 2 t q2
+    s< suback 2 0x02
+    s drops
+    crash 1
+    revive 1
+    join 0 1
+    s> connect id=@s1 keep expiry=1000 at=2
+    s< connack present
+    s< publish t one q1 #1
+  )");
+}
+
 TEST_F(ClusterTest, WhatComesWhileTheOutboxIsEmptiedGoesBehindIt) {
   Play(R"(
     s> connect id=@s1 keep expiry=1000 at=2

@@ -59,6 +59,43 @@ TEST_F(MoveTest, ASessionMovesWithItsQueueAndSubscriptions) {
   EXPECT_NE(Find(IdOf(1, "s"), 2), nullptr);
 }
 
+TEST_F(MoveTest, ASubscriptionStaysAsOldAsItIs) {
+  Play(R"(
+    s> connect id=@s1 keep expiry=1000 at=2
+    s< connack
+    s> subscribe 1 t q1
+    s< suback 1 0x01
+    o> connect id=@o1 keep expiry=1000 at=2
+    o< connack
+    o> subscribe 1 t q1
+    o< suback 1 0x01
+    p> connect id=@p0 at=0
+    p< connack
+    part 0 1
+    p> publish 1 t m q1
+    p< puback 1
+    crash 0
+    p< closed
+    wait 1000
+    s> unsubscribe 2 t
+    s< unsuback 2 0x00
+    s> subscribe 3 t q1
+    s< suback 3 0x01
+    s drops
+    o drops
+    wait 1000
+    give @s1 2
+    give @o1 2
+    revive 0
+    join 0 1
+    o> connect id=@o1 keep expiry=1000 at=4
+    o< connack present
+    o< publish t m q1 #1
+    s> connect id=@s1 keep expiry=1000 at=4
+    s< connack present
+  )");
+}
+
 TEST_F(MoveTest, WhatIsUnderWayKeepsItsPacketIds) {
   Play(R"(
     s> connect id=@s1 keep expiry=1000 at=0

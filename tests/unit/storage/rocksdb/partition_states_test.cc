@@ -79,6 +79,7 @@ TEST_F(PartitionStatesTest, SubscriptionsComeAndGo) {
   subscribed->set_retain_as_published(true);
   subscribed->set_retain_handling(2);
   subscribed->set_identifier(77);
+  subscribed->set_since_ms(123);
   node_.Add(1)->mutable_subscribed()->set_filter("a");
   node_.Add(1)->mutable_subscribed()->set_filter("b");
   node_.Add(1)->mutable_unsubscribed()->set_filter("a");
@@ -90,7 +91,7 @@ TEST_F(PartitionStatesTest, SubscriptionsComeAndGo) {
   ASSERT_THAT(subscriptions, SizeIs(1));
   EXPECT_EQ(subscriptions[0].first, "x/#");
   EXPECT_EQ(subscriptions[0].second,
-            (routing::SubscriptionOptions{Qos::kExactlyOnce, true, true, 2, 77}));
+            (routing::SubscriptionOptions{Qos::kExactlyOnce, true, true, 2, 77, 123}));
 }
 
 TEST_F(PartitionStatesTest, RecordsOfUnknownSessionsLeaveNothing) {
