@@ -31,6 +31,8 @@ bool ClusterView::OnMail(PlaceId from, Mail* mail) {
     if (row->claim) OnClaim(from, *row);
   } else if (auto* freeze = std::get_if<Freeze>(mail)) {
     OnFreeze(from, *freeze);
+  } else if (auto* kept = std::get_if<Kept>(mail)) {
+    OnKept(from, *kept);
   } else {
     return mover_.OnMail(from, mail);
   }
@@ -137,6 +139,7 @@ void ClusterView::OnPeerUp(NodeNumber peer, ShardId shards) {
     changed.life = ++state_.last_life;
     ++changed.ups;
     check_.Forget(place);
+    ForgetKept(place);
     if (changed.up) Tell(place);
   }
   state_.LookForOwners();
@@ -150,6 +153,7 @@ void ClusterView::Tell(PlaceId place) {
   box.emplace_back(RouteReset{state_.route_sequence});
   TellRoutes(&box);
   TellHearsay(&box);
+  dispatcher_.outbox().Tell(place, &box);
   for (const auto& [partition, frozen] : state_.frozen) {
     if (frozen.by == state_.options.node && partition % state_.options.count == state_.options.id)
       box.emplace_back(Freeze{partition, false, 0});
@@ -207,6 +211,7 @@ void ClusterView::OnPeerDown(NodeNumber peer) {
     if (!state_.places[place].up) continue;
     state_.places[place].up = false;
     check_.Forget(place);
+    ForgetKept(place);
     state_.out.mail[place].clear();
     state_.routes.WithdrawAll(place);
     dispatcher_.OnPlaceDown(place);
@@ -247,6 +252,21 @@ void ClusterView::OnClaim(PlaceId from, const RowChange& change) {
     return;
   state_.claims[change.partition] = state_.places[from].ups + 1;
   if (state_.places[from].routes_known) state_.LookForOwners();
+}
+
+void ClusterView::OnKept(PlaceId from, const Kept& kept) {
+  if (kept.partition >= state_.table.size()) return;
+  auto& places = state_.kept_elsewhere[kept.partition];
+  std::erase(places, from);
+  if (!kept.done) places.push_back(from);
+  if (places.empty()) state_.kept_elsewhere.erase(kept.partition);
+}
+
+void ClusterView::ForgetKept(PlaceId from) {
+  absl::erase_if(state_.kept_elsewhere, [from](auto& entry) {
+    std::erase(entry.second, from);
+    return entry.second.empty();
+  });
 }
 
 void ClusterView::SetLease(bool held) {

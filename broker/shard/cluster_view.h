@@ -61,6 +61,8 @@ class ClusterView {
   void OnRow(const RowChange& change);
   void OnFreeze(PlaceId from, const Freeze& freeze);
   void Answer(PlaceId from, uint64_t sequence);
+  void OnKept(PlaceId from, const Kept& kept);
+  void ForgetKept(PlaceId from);
   void Tell(PlaceId place);
   void TellAgain(PlaceId place);
   void TellRoutes(std::vector<Mail>* box);

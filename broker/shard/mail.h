@@ -77,6 +77,14 @@ struct Frozen {
   uint64_t move = 0;
 };
 
+// In the sender's outbox are messages for a partition of the receiver's node, which were published
+// before the two could reach each other (again): until they have come (done) the receiver's own
+// publishers' go behind them. Clients that the sender served meanwhile may be among these.
+struct Kept {
+  session::PartitionId partition = 0;
+  bool done = false;
+};
+
 // A partition that moves: its sessions, each followed by the messages of its queue in order. `move`
 // is the giver's number of this attempt.
 struct MoveBegin {
@@ -214,6 +222,6 @@ using Mail = std::variant<std::unique_ptr<MovedConnection>, RouteChange, RouteAp
                           RouteReady, ForwardedPublish, PublishDone, RetainedChange, RelayOpen,
                           RelayData, RelayCredit, RelayEnd, DurableRoute, RowChange, Freeze, Frozen,
                           MoveBegin, MovedSession, MovedMessage, MoveEnd, MoveDone, RouteDigest,
-                          RouteAsk, RetainedDigestMail>;
+                          RouteAsk, RetainedDigestMail, Kept>;
 
 }  // namespace skein::shard

@@ -76,6 +76,7 @@ Outbox::Queue& Outbox::Open(PartitionId partition, std::string_view group) {
 }
 
 void Outbox::Close(Queue* queue) {
+  TellGone(queue, UINT64_MAX);
   state_.last_lsn = state_.ports.store->Append(queue->key, session::Ended{});
   if (queue->group.empty()) {
     const auto held = holds_.find(queue->partition);
@@ -121,9 +122,35 @@ bool Outbox::Put(PartitionId partition, std::string_view group, const mqtt::Mess
   return true;
 }
 
+void Outbox::Tell(PlaceId place, std::vector<Mail>* box) {
+  const NodeNumber node = state_.NodeOf(place);
+  for (auto& [key, queue] : queues_) {
+    if (!queue->group.empty() || state_.OwnerOf(queue->partition) != node) continue;
+    std::erase_if(queue->told, [&](const Told& each) { return each.place == place; });
+    queue->told.push_back({place, state_.places[place].ups, queue->last_sequence});
+    box->emplace_back(Kept{queue->partition, false});
+  }
+}
+
+uint64_t Outbox::FirstLeft(const Queue& queue) {
+  uint64_t first = queue.read_from;
+  if (!queue.under_way.empty()) first = std::min(first, queue.under_way.front().sequence);
+  return queue.rewind_to == 0 ? first : std::min(first, queue.rewind_to);
+}
+
+void Outbox::TellGone(Queue* queue, uint64_t before) {
+  std::erase_if(queue->told, [&](const Told& each) {
+    const Place& place = state_.places[each.place];
+    if (!place.up || place.ups != each.ups) return true;
+    if (each.up_to >= before) return false;
+    state_.out.mail[each.place].emplace_back(Kept{queue->partition, true});
+    return true;
+  });
+}
+
 bool Outbox::MayGo(Queue* queue) {
-  if (!state_.OwnerKnown(queue->partition) || state_.frozen.contains(queue->partition) ||
-      state_.leaving.contains(queue->partition))
+  if (!state_.OwnerKnown(queue->partition) || state_.kept_elsewhere.contains(queue->partition) ||
+      state_.frozen.contains(queue->partition) || state_.leaving.contains(queue->partition))
     return false;
   if (queue->rewind_to == 0) return true;
   if (!queue->under_way.empty() || queue->page_waits || state_.now < queue->rests_until)
@@ -212,6 +239,7 @@ void Outbox::Finish(Queue* queue, uint64_t sequence, uint64_t cost) {
   state_.last_lsn = state_.ports.store->Append(queue->key, session::Completed{sequence, cost});
   Count(queue, -1, -static_cast<int64_t>(cost));
   state_.stats.outbox_sent.Add();
+  if (!queue->told.empty()) TellGone(queue, FirstLeft(*queue));
 }
 
 void Outbox::OnAnswer(const Ticket& ticket, bool refused) {

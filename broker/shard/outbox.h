@@ -60,6 +60,10 @@ class Outbox {
   bool Holds(session::PartitionId partition) const { return holds_.contains(partition); }
   bool empty() const { return queues_.empty(); }
 
+  // A place can be reached: it is told of what is kept for its node's partitions, and when that has
+  // gone there.
+  void Tell(PlaceId place, std::vector<Mail>* box);
+
   // The next message that can go; false: there is none now.
   bool Next(Outgoing* out);
   // refused: it was not taken, or nobody knows. It is sent again.
@@ -70,6 +74,12 @@ class Outbox {
   struct UnderWay {
     uint64_t sequence = 0;
     uint64_t cost = 0;
+  };
+  // Who has been told that there is something up to a sequence.
+  struct Told {
+    PlaceId place = 0;
+    uint32_t ups = 0;  // Place::ups then
+    uint64_t up_to = 0;
   };
   struct Queue {
     uint64_t id = 0;
@@ -86,6 +96,7 @@ class Outbox {
     uint64_t asked_for = 0;  // the page on its way has all up to there, if there is room for it
     uint64_t rewind_to = 0;  // refused, and all behind it that is left is to be sent again; 0: none
     TimeMs rests_until = 0;
+    std::vector<Told> told;
   };
 
   Queue& Open(session::PartitionId partition, std::string_view group);
@@ -100,6 +111,9 @@ class Outbox {
   void DropExpired(Queue* queue);
   void Finish(Queue* queue, uint64_t sequence, uint64_t cost);
   void Count(Queue* queue, int messages, int64_t bytes);
+  // Tells who was told that what was there before the sequence has gone.
+  void TellGone(Queue* queue, uint64_t before);
+  static uint64_t FirstLeft(const Queue& queue);
 
   ShardState& state_;
   std::map<std::string, std::unique_ptr<Queue>> queues_;  // by DurableKey()

@@ -101,10 +101,14 @@ bool Dispatcher::MayPromise() const {
 void Dispatcher::LookAside(const mqtt::Message& message) {
   aside_.clear();
   stranded_.Clear();
-  if (message.qos() == Qos::kAtMostOnce || (!state_.owners_missing && outbox_.empty())) return;
+  if (message.qos() == Qos::kAtMostOnce ||
+      (!state_.owners_missing && outbox_.empty() && state_.kept_elsewhere.empty()))
+    return;
   state_.durable_routes.Match(message.topic(), &stranded_);
   for (const session::PartitionId partition : stranded_.destinations) {
-    if (!state_.OwnerKnown(partition) || outbox_.Holds(partition)) aside_.push_back(partition);
+    if (!state_.OwnerKnown(partition) || outbox_.Holds(partition) ||
+        state_.kept_elsewhere.contains(partition))
+      aside_.push_back(partition);
   }
 }
 

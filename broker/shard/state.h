@@ -343,6 +343,8 @@ struct ShardState {
   // is not so of some whose owner is.
   std::vector<bool> filters_known;
   bool filters_missing = false;
+  // Partitions of this node for which places that were away still keep messages (Kept).
+  absl::flat_hash_map<session::PartitionId, std::vector<PlaceId>> kept_elsewhere;
   // Partitions on the move: what is published to their durable sessions waits (Freeze).
   absl::flat_hash_map<session::PartitionId, FrozenPartition> frozen;
   // Those of them that leave this shard and have begun to be copied: nothing is taken for them.

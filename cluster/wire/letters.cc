@@ -75,6 +75,10 @@ struct Encoder {
     out.set_thaw(freeze.thaw);
     out.set_move(freeze.move);
   }
+  void operator()(shard::Kept& kept) const {
+    letter.mutable_kept()->set_partition(kept.partition);
+    letter.mutable_kept()->set_done(kept.done);
+  }
   void operator()(shard::Frozen& frozen) const { PutMove(frozen, letter.mutable_frozen()); }
   void operator()(shard::MoveBegin& begin) const { PutMove(begin, letter.mutable_move_begin()); }
   void operator()(shard::MovedSession& moved) const {
@@ -293,6 +297,9 @@ bool DecodeMove(v1::Letter* letter, TimeMs now, Mail* mail) {
     case v1::Letter::kFreeze:
       *mail = shard::Freeze{letter->freeze().partition(), letter->freeze().thaw(),
                             letter->freeze().move()};
+      return true;
+    case v1::Letter::kKept:
+      *mail = shard::Kept{letter->kept().partition(), letter->kept().done()};
       return true;
     case v1::Letter::kFrozen:
       *mail = TakeMove<shard::Frozen>(letter->frozen());

@@ -268,15 +268,11 @@ class Load:
         wait_until(lambda: all(len(each.acknowledged) >= was + messages for each, was in zip(self.publishers, before)),
                    4 * DEADLINE, "every publisher is answered")
 
-    def finish(self):
-        """The number of messages that were acknowledged, each of which every subscriber has."""
-        for each in self.publishers:
-            each.stopping.set()
-        for each in self.publishers:
-            each.join(4 * DEADLINE)
-            assert not each.is_alive() and each.failure is None, each.failure
-        promised = {each.topic: set(each.acknowledged) for each in self.publishers}
+    def caught_up(self):
+        """All that is acknowledged by now is delivered: nothing waits for a node any more that was away."""
+        self.delivered({each.topic: set(each.acknowledged) for each in self.publishers})
 
+    def delivered(self, promised):
         def missing():
             return {(each.number, topic): sorted(numbers - set(each.got.get(topic, [])))[:5]
                     for each in self.subscribers for topic, numbers in promised.items()
@@ -285,6 +281,17 @@ class Load:
             wait_until(lambda: not missing(), 2 * DEADLINE, "all that was acknowledged is delivered")
         except AssertionError:
             raise AssertionError(f"acknowledged, not delivered: {missing()}")
+
+    def finish(self):
+        """The number of messages that were acknowledged, each of which every subscriber has."""
+        for each in self.publishers:
+            each.stopping.set()
+        for each in self.publishers:
+            each.join(4 * DEADLINE)
+            assert not each.is_alive() and each.failure is None, each.failure
+        promised = {each.topic: set(each.acknowledged) for each in self.publishers}
+        try:
+            self.delivered(promised)
         finally:
             for each in self.subscribers:
                 each.stopping.set()

@@ -136,6 +136,8 @@ TEST(LettersTest, WhatIsSaidOfPartitions) {
   EXPECT_TRUE(freeze.thaw);
   EXPECT_EQ(freeze.move, 1u << 31);
   EXPECT_EQ(Cross(shard::Frozen{9, 7}).move, 7u);
+  EXPECT_EQ(Cross(shard::Kept{9, false}).partition, 9u);
+  EXPECT_TRUE(Cross(shard::Kept{9, true}).done);
   EXPECT_EQ(Cross(shard::MoveBegin{9, 7}).partition, 9u);
   EXPECT_EQ(Cross(shard::MoveEnd{9, 7, 11}).parts, 11u);
   EXPECT_TRUE(Cross(shard::MoveDone{9, 7, true}).ok);

@@ -332,6 +332,55 @@ TEST_F(ClusterTest, WhatComesWhileTheOutboxIsEmptiedGoesBehindIt) {
   )");
 }
 
+TEST_F(ClusterTest, APublisherThatGoesBackToItsNodeGoesBehindWhatItSentMeanwhile) {
+  Play(R"(
+    s> connect id=@s1 keep expiry=1000 at=2
+    s< connack
+    s> subscribe 1 t q1
+    s< suback 1 0x01
+    crash 1
+    s< closed
+    p> connect id=@p1 at=0
+    p< connack
+    p> publish 1 t one q1
+    p< puback 1
+  )");
+  // What was kept is slower than the client.
+  struct Late {
+    ShardId from = 0;
+    ShardId to = 0;
+    Mail mail;
+  };
+  std::vector<Late> late;
+  t_.node().on_mail = [&](ShardId from, ShardId to, Mail* mail) {
+    const auto* publish = std::get_if<ForwardedPublish>(mail);
+    if (publish == nullptr || publish->scope.only == DeliveryScope::kAll) return true;
+    late.push_back({from, to, std::move(*mail)});
+    return false;
+  };
+  Play(R"(
+    revive 1
+    p< disconnect 0x9c
+    p< closed
+    p> connect id=@p1 at=2
+    p< connack
+    p> publish 1 t two q1
+    p< puback 1
+    s> connect id=@s1 keep expiry=1000 at=2
+    s< connack present
+  )");
+  t_.node().on_mail = nullptr;
+  ASSERT_EQ(late.size(), 1u);
+  t_.node().Bring(late[0].from, late[0].to, std::move(late[0].mail));
+  Play(R"(
+    p> publish 1 t three q1
+    p< puback 1
+    s< publish t one q1 #1
+    s< publish t two q1 #2
+    s< publish t three q1 #3
+  )");
+}
+
 TEST_F(ClusterTest, ANodeThatIsBackIsAwayUntilItsRoutesAreKnown) {
   Play(R"(
     s> connect id=@s1 keep expiry=1000 at=2
