@@ -6,6 +6,9 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 namespace skein::admin {
 
@@ -18,13 +21,20 @@ struct Request {
   std::string host;
   std::string origin;
   std::string authorization;
+  std::string accept_encoding;
+  std::string if_none_match;
   std::string peer;  // where it comes from
 };
 
 struct Response {
   int status = 200;
-  std::string body;   // JSON
-  std::string allow;  // with 405
+  std::string body;
+  std::string allow;              // with 405
+  std::string content_type = {};  // empty: JSON
+  // Whole headers; a Cache-Control among them replaces "no-store".
+  std::vector<std::pair<std::string, std::string>> headers = {};
+  // Instead of `body`, if not empty: bytes that outlive the server, sent as they are.
+  std::string_view fixed_body = {};
 };
 
 using Handler = std::function<Response(const Request&)>;

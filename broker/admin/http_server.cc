@@ -186,14 +186,27 @@ Request ToRequest(const httplib::Request& from) {
   request.host = from.get_header_value("Host");
   request.origin = from.get_header_value("Origin");
   request.authorization = from.get_header_value("Authorization");
+  request.accept_encoding = from.get_header_value("Accept-Encoding");
+  request.if_none_match = from.get_header_value("If-None-Match");
   request.peer = absl::StrCat(from.remote_addr, ":", from.remote_port);
   return request;
 }
 
 void Fill(const Response& from, httplib::Response* to) {
   to->status = from.status;
-  to->set_content(from.body, "application/json");
-  to->set_header("Cache-Control", "no-store");
+  const std::string type = from.content_type.empty() ? "application/json" : from.content_type;
+  if (from.fixed_body.empty()) {
+    to->set_content(from.body, type);
+  } else {
+    // From a provider, since httplib would compress a body anew for each request.
+    to->set_content_provider(from.fixed_body.size(), type,
+                             [bytes = from.fixed_body](size_t at, size_t size, auto& sink) {
+                               return sink.write(bytes.data() + at, size);
+                             });
+  }
+  for (const auto& [name, value] : from.headers)
+    to->set_header(name, value);
+  if (!to->has_header("Cache-Control")) to->set_header("Cache-Control", "no-store");
   if (from.status == 401) to->set_header("WWW-Authenticate", "Bearer");
   if (!from.allow.empty()) to->set_header("Allow", from.allow);
 }

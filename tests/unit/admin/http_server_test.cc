@@ -15,7 +15,10 @@
 namespace skein::admin {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 class HttpServerTest : public testing::Test {
@@ -24,7 +27,7 @@ class HttpServerTest : public testing::Test {
       : server_([this](const Request& request) {
           const std::lock_guard lock(mutex_);
           last_ = request;
-          return Response{200, "{}\n", {}};
+          return answer_;
         }) {
     const auto port = server_.Listen("127.0.0.1", 0);
     EXPECT_TRUE(port.ok());
@@ -66,6 +69,7 @@ class HttpServerTest : public testing::Test {
 
   std::mutex mutex_;
   Request last_;
+  Response answer_{200, "{}\n", {}};
   HttpServer server_;
   uint16_t port_ = 0;
 };
@@ -93,6 +97,26 @@ TEST_F(HttpServerTest, EveryMethodReachesTheHandler) {
     Exchange(std::string(method) + " /m HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n");
     EXPECT_EQ(last().method, method);
   }
+}
+
+TEST_F(HttpServerTest, AnAnswerHasItsOwnTypeAndHeaders) {
+  answer_ = {200, "a 1\n", {}, "text/plain; version=0.0.4", {{"X-One", "1"}}};
+  const std::string text = Exchange("GET /t HTTP/1.1\r\nHost: h\r\nIf-None-Match: \"e\"\r\n\r\n");
+  EXPECT_THAT(text, HasSubstr("Content-Type: text/plain; version=0.0.4\r\n"));
+  EXPECT_THAT(text, HasSubstr("X-One: 1\r\n"));
+  EXPECT_THAT(text, HasSubstr("Cache-Control: no-store\r\n"));
+  EXPECT_THAT(text, EndsWith("\r\n\r\na 1\n"));
+  EXPECT_EQ(last().if_none_match, "\"e\"");
+
+  answer_ = {200, "", {}, "text/css", {{"Cache-Control", "max-age=9"}}, "p { }"};
+  const std::string get = " /t HTTP/1.1\r\nHost: h\r\nAccept-Encoding: gzip\r\n\r\n";
+  const std::string fixed = Exchange("GET" + get);
+  EXPECT_THAT(fixed, HasSubstr("Cache-Control: max-age=9\r\n"));
+  EXPECT_THAT(fixed, AllOf(HasSubstr("Content-Length: 5\r\n"), EndsWith("\r\n\r\np { }")));
+  EXPECT_THAT(fixed, AllOf(Not(HasSubstr("no-store")), Not(HasSubstr("Content-Encoding"))));
+  EXPECT_EQ(last().accept_encoding, "gzip");
+  EXPECT_THAT(Exchange("HEAD" + get),
+              AllOf(HasSubstr("Content-Length: 5\r\n"), EndsWith("\r\n\r\n")));
 }
 
 TEST_F(HttpServerTest, WhatIsTooLargeIsNotHandled) {
