@@ -1,6 +1,7 @@
 // A request of the admin API and its answer.
 //
-// Purpose: what passes between HttpServer and Api, so that neither knows the other. Thread: values.
+// Purpose: what passes between HttpServer and Api, so that neither knows the other, and what nodes
+// of a cluster ask each other for operators. Thread: values.
 #pragma once
 
 #include <functional>
@@ -24,6 +25,9 @@ struct Request {
   std::string accept_encoding;
   std::string if_none_match;
   std::string peer;  // where it comes from
+  // Another node of the cluster asks, for this node's part of an answer, and has let `who` in.
+  bool from_node = false;
+  std::string who;  // the operator as far as known, for the log
 };
 
 struct Response {

@@ -28,7 +28,8 @@ absl::Status PeerNet::Impl::Start() {
     work_ = true;
     wake_.notify_one();
   };
-  server_ = ListenForStreams(options_.listen, credentials_, post_);
+  server_ = ListenForStreams(options_.listen, credentials_, post_,
+                             [this](AskedQuestion asked) { TakeQuestion(std::move(asked)); });
   if (server_ == nullptr)
     return absl::UnavailableError(
         absl::StrCat("cluster.listen: cannot listen on ", options_.listen));
@@ -60,6 +61,11 @@ void PeerNet::Impl::TakeMembers(std::vector<Member> members) {
       peer.dialer = MakeDialer(member.address, credentials_, member.node, post_);
     peer.dial_at = 0;
     peer.pause = kFirstPauseMs;
+    {
+      const std::lock_guard lock(mutex_);
+      peer.asker = MakeAsker(member.address, credentials_, member.node);
+      peer.asks_as = member.node;
+    }
     peer.member = std::move(member);
   }
   for (NodeNumber node = 0; node < peers_.size(); ++node) {
@@ -80,6 +86,9 @@ void PeerNet::Impl::Remove(NodeNumber node) {
   peer.told.clear();
   numbers_.erase(peer.member.node);
   peer.member = Member();
+  const std::lock_guard lock(mutex_);
+  peer.asker.reset();
+  peer.asks_as.clear();
 }
 
 void PeerNet::Impl::Stop() {
@@ -90,6 +99,7 @@ void PeerNet::Impl::Stop() {
     work_ = true;
     wake_.notify_one();
   }
+  desk_.Stop();
   if (server_ != nullptr) server_->Shutdown();
   if (thread_.joinable()) thread_.join();
   server_.reset();
@@ -307,6 +317,15 @@ absl::Status PeerNet::Start() {
 
 std::vector<NodeNumber> PeerNet::Linked() const {
   return impl_->Linked();
+}
+
+std::vector<std::optional<admin::Response>> PeerNet::Ask(
+    const std::vector<shard::NodeNumber>& nodes, const admin::Request& request, int ms) const {
+  return impl_->Ask(nodes, request, ms);
+}
+
+void PeerNet::StopAnswering() {
+  impl_->StopAnswering();
 }
 
 void PeerNet::Stop() {

@@ -5,16 +5,20 @@
 // shards who is there. Owner: cmd/. Thread: Send() on any shard's; everything else on one thread of
 // its own; gRPC's threads only hand over. `deliver` is called on that thread. Limits:
 // max_waiting_bytes a peer, max_backlog_bytes a shard; a frame of about kFrameBytes; one write
-// under way a stream. Errors: a peer of another cluster, another list of nodes, another number of
-// partitions or another protocol is refused, and the log says which.
+// under way a stream. Questions of operators go beside the streams, over connections of their own
+// (Ask() waits on the asker's thread; question_desk.h answers). Errors: a peer of another cluster,
+// another list of nodes, another number of partitions or another protocol is refused, and the log
+// says which.
 #pragma once
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "broker/admin/http.h"
 #include "broker/base/log.h"
 #include "broker/shard/peers.h"
 
@@ -48,6 +52,8 @@ struct PeerNetOptions {
   std::function<size_t()> backlog;
   size_t max_backlog_bytes = 64u << 20;
   std::function<void(ShardId shard, shard::PeerEvent event)> deliver;
+  // Answers what the operators of other nodes ask; on threads of its own. Empty: nothing is.
+  admin::Handler answer;
 };
 
 class PeerNet final : public shard::Peers {
@@ -65,6 +71,14 @@ class PeerNet final : public shard::Peers {
 
   // The peers with a link that has said hello. Any thread.
   std::vector<shard::NodeNumber> Linked() const;
+
+  // Asks these peers, all at once, and waits up to about `ms`; the answers are beside `nodes`, none
+  // where a peer is silent, not linked or does not belong to the cluster. Any thread.
+  std::vector<std::optional<admin::Response>> Ask(const std::vector<shard::NodeNumber>& nodes,
+                                                  const admin::Request& request, int ms) const;
+
+  // No question is answered from now on. Stop() does it, too.
+  void StopAnswering();
 
   // Sends what waits, for at most two seconds, and ends all links. Nothing is delivered after it.
   void Stop();

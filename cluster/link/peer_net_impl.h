@@ -17,6 +17,7 @@
 
 #include "cluster/link/hello.h"
 #include "cluster/link/peer_net.h"
+#include "cluster/link/question_desk.h"
 #include "cluster/link/stream.h"
 #include "cluster/table/rendezvous.h"
 #include "cluster/wire/letters.h"
@@ -35,6 +36,7 @@ class PeerNet::Impl {
   explicit Impl(PeerNetOptions options)
       : options_(std::move(options)),
         view_{options_.self, options_.shards},
+        desk_(options_.answer),
         peers_(shard::kMaxNodes) {
     std::vector<std::string> names;
     for (const Member& member : options_.members)
@@ -47,6 +49,9 @@ class PeerNet::Impl {
   void Stop();
   void SetMembers(std::vector<Member> members);
   std::vector<NodeNumber> Linked();
+  std::vector<std::optional<admin::Response>> Ask(const std::vector<NodeNumber>& nodes,
+                                                  const admin::Request& request, int ms);
+  void StopAnswering() { desk_.Stop(); }
   bool Send(ShardId from, NodeNumber node, uint32_t epoch, ShardId shard, std::vector<Mail>* mail);
 
  private:
@@ -61,6 +66,8 @@ class PeerNet::Impl {
     uint32_t epoch = 0;
     std::deque<Outgoing> waiting;
     size_t waiting_bytes = 0;
+    std::shared_ptr<Asker> asker;
+    std::string asks_as;  // its node id; empty: it does not belong to the cluster
     // The thread's.
     Member member;             // no name: there is none
     Stream* stream = nullptr;  // the one that has said hello
@@ -83,6 +90,9 @@ class PeerNet::Impl {
   };
 
   void Run();
+  // On threads of gRPC's.
+  void TakeQuestion(AskedQuestion asked);
+  std::string WhyNoAnswer(const AskedQuestion& asked);
   void TakeMembers(std::vector<Member> members);
   void Remove(NodeNumber node);
   void Handle(const Posted& posted);
@@ -106,6 +116,7 @@ class PeerNet::Impl {
   StreamCredentials credentials_;
   Stream::Post post_;
   std::unique_ptr<StreamServer> server_;
+  QuestionDesk desk_;
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Posted> posted_;

@@ -57,25 +57,43 @@ class ServerStream final : public Stream, public grpc::ServerBidiReactor<v1::Fra
 
 class Service final : public v1::Peer::CallbackService {
  public:
-  explicit Service(Stream::Post post) : post_(std::move(post)) {}
+  Service(Stream::Post post, TakeQuestion take) : post_(std::move(post)), take_(std::move(take)) {}
 
   grpc::ServerBidiReactor<v1::Frame, v1::Frame>* Link(
       grpc::CallbackServerContext* context) override {
     auto* const stream = new ServerStream(post_);  // the owner deletes it after kDone
-    for (const grpc::string_ref& name :
-         context->auth_context()->FindPropertyValues(GRPC_X509_SAN_PROPERTY_NAME))
-      stream->names.emplace_back(name.data(), name.size());
+    stream->names = NamesOf(*context);
     post_(stream, Stream::Event::kOpened);
     return stream;
   }
 
+  grpc::ServerUnaryReactor* Ask(grpc::CallbackServerContext* context, const v1::Question* question,
+                                v1::Answer* answer) override {
+    grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+    take_({question, answer, NamesOf(*context), [reactor](const std::string& refusal) {
+             reactor->Finish(refusal.empty()
+                                 ? grpc::Status::OK
+                                 : grpc::Status(grpc::StatusCode::FAILED_PRECONDITION, refusal));
+           }});
+    return reactor;
+  }
+
  private:
+  static std::vector<std::string> NamesOf(const grpc::CallbackServerContext& context) {
+    std::vector<std::string> names;
+    for (const grpc::string_ref& name :
+         context.auth_context()->FindPropertyValues(GRPC_X509_SAN_PROPERTY_NAME))
+      names.emplace_back(name.data(), name.size());
+    return names;
+  }
+
   const Stream::Post post_;
+  const TakeQuestion take_;
 };
 
 class Server final : public StreamServer {
  public:
-  explicit Server(Stream::Post post) : service_(std::move(post)) {}
+  Server(Stream::Post post, TakeQuestion take) : service_(std::move(post), std::move(take)) {}
 
   bool Start(const std::string& address, const StreamCredentials& credentials) {
     grpc::ServerBuilder builder;
@@ -143,37 +161,67 @@ class ClientStream final : public Stream, public grpc::ClientBidiReactor<v1::Fra
   bool ended_ = false;  // the owner's thread
 };
 
+std::shared_ptr<grpc::Channel> ChannelTo(const std::string& address, const StreamCredentials& given,
+                                         const std::string& name) {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(-1);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepAliveMs);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepAliveTimeoutMs);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2'000);
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 1'000);
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  arguments.SetInt(GRPC_ARG_DNS_MIN_TIME_BETWEEN_RESOLUTIONS_MS, 1'000);
+  // Peers of one address must not share a connection that another process's end has broken.
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  std::shared_ptr<grpc::ChannelCredentials> credentials = grpc::InsecureChannelCredentials();
+  if (!given.cert.empty()) {
+    credentials = grpc::SslCredentials({given.ca, given.key, given.cert});
+    if (!name.empty()) arguments.SetSslTargetNameOverride(name);
+  }
+  return grpc::CreateCustomChannel(address, credentials, arguments);
+}
+
 class Dialer final : public StreamDialer {
  public:
   Dialer(const std::string& address, const StreamCredentials& given, const std::string& name,
          Stream::Post post)
-      : post_(std::move(post)) {
-    grpc::ChannelArguments arguments;
-    arguments.SetMaxReceiveMessageSize(-1);
-    arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepAliveMs);
-    arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepAliveTimeoutMs);
-    arguments.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-    arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
-    arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2'000);
-    arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-    arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 1'000);
-    arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-    arguments.SetInt(GRPC_ARG_DNS_MIN_TIME_BETWEEN_RESOLUTIONS_MS, 1'000);
-    // Peers of one address must not share a connection that another process's end has broken.
-    arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-    std::shared_ptr<grpc::ChannelCredentials> credentials = grpc::InsecureChannelCredentials();
-    if (!given.cert.empty()) {
-      credentials = grpc::SslCredentials({given.ca, given.key, given.cert});
-      if (!name.empty()) arguments.SetSslTargetNameOverride(name);
-    }
-    stub_ = v1::Peer::NewStub(grpc::CreateCustomChannel(address, credentials, arguments));
-  }
+      : post_(std::move(post)), stub_(v1::Peer::NewStub(ChannelTo(address, given, name))) {}
 
   Stream* Dial() override { return new ClientStream(stub_.get(), post_); }
 
  private:
   const Stream::Post post_;
-  std::unique_ptr<v1::Peer::Stub> stub_;
+  const std::unique_ptr<v1::Peer::Stub> stub_;
+};
+
+class QuestionAsker final : public Asker {
+ public:
+  QuestionAsker(const std::string& address, const StreamCredentials& given, const std::string& name)
+      : stub_(v1::Peer::NewStub(ChannelTo(address, given, name))) {}
+
+  void Ask(const v1::Question& question, int ms, Done done) override {
+    // Everything that gRPC uses until it is done.
+    struct Call {
+      grpc::ClientContext context;
+      v1::Question question;
+      v1::Answer answer;
+      std::shared_ptr<v1::Peer::Stub> stub;
+    };
+    auto call = std::make_shared<Call>();
+    call->question = question;
+    call->stub = stub_;
+    call->context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(ms));
+    stub_->async()->Ask(&call->context, &call->question, &call->answer,
+                        [call, done = std::move(done)](const grpc::Status& status) {
+                          done(status.ok() ? &call->answer : nullptr);
+                        });
+  }
+
+ private:
+  const std::shared_ptr<v1::Peer::Stub> stub_;
 };
 
 }  // namespace
@@ -194,8 +242,8 @@ absl::StatusOr<StreamCredentials> ReadCredentials(const std::string& ca_file,
 
 std::unique_ptr<StreamServer> ListenForStreams(const std::string& address,
                                                const StreamCredentials& credentials,
-                                               Stream::Post post) {
-  auto server = std::make_unique<Server>(std::move(post));
+                                               Stream::Post post, TakeQuestion take) {
+  auto server = std::make_unique<Server>(std::move(post), std::move(take));
   if (!server->Start(address, credentials)) return nullptr;
   return server;
 }
@@ -204,6 +252,11 @@ std::unique_ptr<StreamDialer> MakeDialer(const std::string& address,
                                          const StreamCredentials& credentials,
                                          const std::string& name, Stream::Post post) {
   return std::make_unique<Dialer>(address, credentials, name, std::move(post));
+}
+
+std::shared_ptr<Asker> MakeAsker(const std::string& address, const StreamCredentials& credentials,
+                                 const std::string& name) {
+  return std::make_shared<QuestionAsker>(address, credentials, name);
 }
 
 }  // namespace skein::cluster

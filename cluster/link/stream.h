@@ -49,10 +49,21 @@ absl::StatusOr<StreamCredentials> ReadCredentials(const std::string& ca_file,
                                                   const std::string& cert_file,
                                                   const std::string& key_file);
 
+// A question of a peer. The pointers hold until `reply` is called, once, on any thread; empty: that
+// was the answer, else why there is none.
+struct AskedQuestion {
+  const v1::Question* question = nullptr;
+  v1::Answer* answer = nullptr;
+  std::vector<std::string> names;  // of the peer's certificate
+  std::function<void(const std::string& refusal)> reply;
+};
+// Called on gRPC's threads; must not wait.
+using TakeQuestion = std::function<void(AskedQuestion)>;
+
 // Null: cannot listen there. Streams are announced by kOpened.
 std::unique_ptr<StreamServer> ListenForStreams(const std::string& address,
                                                const StreamCredentials& credentials,
-                                               Stream::Post post);
+                                               Stream::Post post, TakeQuestion take);
 
 // A way to one peer, over which streams are opened.
 class StreamDialer {
@@ -66,5 +77,18 @@ class StreamDialer {
 std::unique_ptr<StreamDialer> MakeDialer(const std::string& address,
                                          const StreamCredentials& credentials,
                                          const std::string& name, Stream::Post post);
+
+// A way to one peer, over which questions are asked. It has a connection of its own.
+class Asker {
+ public:
+  // nullptr: there is no answer.
+  using Done = std::function<void(const v1::Answer*)>;
+  virtual ~Asker() = default;
+  // Calls `done` once, within about `ms`, on a thread of gRPC's.
+  virtual void Ask(const v1::Question& question, int ms, Done done) = 0;
+};
+
+std::shared_ptr<Asker> MakeAsker(const std::string& address, const StreamCredentials& credentials,
+                                 const std::string& name);
 
 }  // namespace skein::cluster

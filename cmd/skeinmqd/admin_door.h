@@ -26,6 +26,9 @@ class AdminDoor {
   absl::Status Open();
   void Stop() { server_.Stop(); }
 
+  // What another node asks for its operator.
+  admin::Response Answer(const admin::Request& request) { return api_.Handle(request); }
+
   AdminNode& node() { return node_; }
 
  private:

@@ -156,4 +156,10 @@ absl::Status AdminNode::Forget(const std::string& node) {
   return cluster.ok() ? (*cluster)->Forget(node) : cluster.status();
 }
 
+admin::PeerAnswers AdminNode::Ask(const admin::Request& request, const std::string& node) {
+  const Parts now = parts();
+  if (now.cluster == nullptr) return {};
+  return now.cluster->Ask(request, node);
+}
+
 }  // namespace skein

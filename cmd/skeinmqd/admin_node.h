@@ -11,6 +11,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "broker/admin/node.h"
+#include "broker/admin/peers.h"
 #include "broker/base/mutex.h"
 #include "broker/shard/broker.h"
 #include "cmd/skeinmqd/clustering.h"
@@ -18,7 +19,7 @@
 
 namespace skein {
 
-class AdminNode final : public admin::Node {
+class AdminNode final : public admin::Node, public admin::Peers {
  public:
   static constexpr TimeMs kAnswerMs = 5'000;
 
@@ -36,6 +37,7 @@ class AdminNode final : public admin::Node {
   absl::Status Drain() override;
   absl::Status Leave() override;
   absl::Status Forget(const std::string& node) override;
+  admin::PeerAnswers Ask(const admin::Request& request, const std::string& node) override;
 
  private:
   struct Parts {

@@ -10,9 +10,11 @@
 #include <csignal>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "broker/admin/peers.h"
 #include "broker/shard/broker.h"
 #include "cluster/coordinator/coordinator.h"
 #include "cluster/link/peer_net.h"
@@ -31,6 +33,8 @@ class Clustering {
 
   // Before the stores are opened. Cancelled: one of the signals came while it waited.
   absl::Status Join(const sigset_t& signals, shard::BrokerOptions* options);
+  // Who answers what operators of other nodes ask. Before Connect().
+  void AnswerWith(admin::Handler answer) { net_options_.answer = std::move(answer); }
   // Before and after the broker starts.
   void Connect(shard::Broker* broker);
   absl::Status Start();
@@ -51,6 +55,12 @@ class Clustering {
   std::vector<shard::NodeNumber> Linked() const { return net_->Linked(); }
   // Acknowledgements are possible: etcd counts on this node, or did and it still reaches all.
   bool MayPromise(const cluster::Standing& standing) const;
+
+  // As admin::Peers has it. Waits up to about kAskMs.
+  static constexpr int kAskMs = 2'000;
+  admin::PeerAnswers Ask(const admin::Request& request, const std::string& node) const;
+  // Before the broker stops.
+  void StopAnswering() { net_->StopAnswering(); }
 
   absl::Status StartDrain();
   absl::Status StartLeave();

@@ -1,5 +1,7 @@
 // What operators see of the cluster, and how a node leaves it at their word.
 #include <algorithm>
+#include <optional>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "cmd/skeinmqd/clustering.h"
@@ -45,6 +47,27 @@ bool Clustering::MayPromise(const cluster::Standing& standing) const {
     return !node.live || node.member.number == net_options_.self ||
            Contains(linked, node.member.number);
   });
+}
+
+admin::PeerAnswers Clustering::Ask(const admin::Request& request, const std::string& node) const {
+  std::vector<cluster::Member> asked;
+  std::vector<shard::NodeNumber> numbers;
+  for (const cluster::NodeStanding& each : View().nodes) {
+    const bool self = each.member.number == net_options_.self;
+    if (self || (!node.empty() && each.member.node != node)) continue;
+    asked.push_back(each.member);
+    numbers.push_back(each.member.number);
+  }
+  std::vector<std::optional<admin::Response>> told = net_->Ask(numbers, request, kAskMs);
+  admin::PeerAnswers answers;
+  for (size_t i = 0; i < asked.size(); ++i) {
+    if (told[i].has_value()) {
+      answers.answers.push_back({asked[i].node, std::move(*told[i])});
+    } else {
+      answers.silent.push_back(asked[i].node);
+    }
+  }
+  return answers;
 }
 
 absl::Status Clustering::StartDrain() {

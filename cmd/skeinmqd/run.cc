@@ -239,7 +239,10 @@ int Run(const Options& options, const sigset_t& signals,
   ports.log = logger.get();
   ports.random = skein::RandomUint64;
   skein::shard::Broker broker(broker_options, std::move(ports));
-  if (cluster != nullptr) cluster->Connect(&broker);
+  if (cluster != nullptr) {
+    cluster->AnswerWith([&admin](const auto& request) { return admin.Answer(request); });
+    cluster->Connect(&broker);
+  }
   absl::Status started = broker.Start();
   if (started.ok() && cluster != nullptr) {
     started = cluster->Start();
@@ -263,6 +266,7 @@ int Run(const Options& options, const sigset_t& signals,
   admin.node().Stopping();
   if (cluster != nullptr) cluster->Drain(signals);
   admin.Stop();
+  if (cluster != nullptr) cluster->StopAnswering();
   broker.Stop();
   if (cluster != nullptr) cluster->Stop();
   security.Stop();

@@ -34,8 +34,8 @@ PORTS = (
     "broker/shard/retained_digest.h",
     "broker/shard/retained_store.h",
 )
-# What cluster/ speaks: mail between shards, and the port it comes through.
-MAIL = ("broker/shard/mail.h", "broker/shard/peers.h")
+# What cluster/ speaks: mail between shards, and the port it comes through; operators' questions.
+MAIL = ("broker/shard/mail.h", "broker/shard/peers.h", "broker/admin/http.h")
 
 # Folder -> the folders (or single headers) that it may include. A folder that is not here may include everything.
 MAY_INCLUDE = {
