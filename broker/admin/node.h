@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "broker/base/stats.h"
 #include "broker/shard/partition_row.h"
 #include "broker/shard/route_scan.h"
 
@@ -59,6 +60,8 @@ class Node {
   // By partition.
   virtual absl::StatusOr<std::vector<shard::PartitionRow>> Table() = 0;
   virtual absl::StatusOr<shard::RouteList> Routes(const shard::RouteQuery& query) = 0;
+  // What the node has counted since it started. Asks no shard.
+  virtual absl::StatusOr<ShardStats> Totals() = 0;
 
   // Both return when it has begun.
   virtual absl::Status Drain() = 0;

@@ -1,44 +1,21 @@
 // What a shard counts.
 //
-// Purpose: one writer, any number of readers, no locked instruction: a counter is a plain 64-bit
-// word that another thread may read at any time. The sum over the shards is the node's figure.
-// Owner: each shard its own ShardStats. Thread:
-// Add()/Set() on the shard's, value() and Visit() on any; values of one visit are not a consistent
-// cut. Life cycle: as long as the shard.
+// Purpose: the figures of one shard, each with one writer and no locked instruction (counter.h);
+// their sum over the shards is the node's (Merge()). broker/metrics names them for operators.
+// Owner: each shard its own ShardStats. Thread: counted on the shard's, read on any; what is read
+// together is no consistent cut. Life cycle: as long as the shard. Limits: labels have few values,
+// all known when the node starts; none is a client's choice.
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <vector>
+
+#include "broker/base/counter.h"
 
 namespace skein {
-
-// Only grows.
-class Counter {
- public:
-  void Add(uint64_t n = 1) noexcept {
-    value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
-  }
-  uint64_t value() const { return value_.load(std::memory_order_relaxed); }
-
- private:
-  std::atomic<uint64_t> value_{0};
-};
-
-// Goes up and down.
-class Gauge {
- public:
-  void Add(int64_t n) noexcept {
-    value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
-  }
-  void Set(int64_t value) noexcept { value_.store(value, std::memory_order_relaxed); }
-  int64_t value() const { return value_.load(std::memory_order_relaxed); }
-
- private:
-  std::atomic<int64_t> value_{0};
-};
 
 // Why a message did not reach a subscriber, or was not retained.
 enum class DropReason : uint8_t {
@@ -55,128 +32,207 @@ enum class DropReason : uint8_t {
   kNotAuthorized,    // the access rules do not let the subscriber have it
   kOutboxFull,       // for a durable session on a node that is away, and max_outbox_bytes is
                      // reached: the publisher is told
+  kNoSubscriber,     // nobody had subscribed to it, and it was not retained
+  kOffline,          // QoS 0 for a session whose client is away
 };
-inline constexpr size_t kDropReasons = 12;
+inline constexpr std::array<std::string_view, 14> kDropReasonNames = {
+    "qos0_slow",   "queue_full",    "queue_bytes",   "total_queue_bytes", "expired",
+    "too_large",   "retained_full", "session_ended", "peer_down",         "disk_full",
+    "not_allowed", "outbox_full",   "no_subscriber", "qos0_offline"};
 
-inline constexpr std::array<std::string_view, kDropReasons> kDropReasonNames = {
-    "output_full", "queue_full",       "queue_bytes",    "total_queue_bytes",
-    "expired",     "packet_too_large", "retained_full",  "session_ended",
-    "peer_down",   "disk_full",        "not_authorized", "outbox_full"};
+// Why the connection of a client ended.
+enum class EndReason : uint8_t {
+  kClient,          // DISCONNECT
+  kClosed,          // the network connection was closed or lost
+  kTransportError,  // TLS or WebSocket
+  kKeepAlive,
+  kTakeover,
+  kProtocolError,
+  kNotAuthorized,  // credentials that ended, or were not renewed
+  kKicked,
+  kBanned,
+  kDraining,  // the node stops, or the session moves
+  kQuota,
+  kRate,
+  kOther,
+};
+inline constexpr std::array<std::string_view, 13> kEndReasonNames = {
+    "client",         "closed", "transport_error", "keep_alive", "takeover", "protocol_error",
+    "not_authorized", "kicked", "banned",          "draining",   "quota",    "rate",
+    "other"};
+
+// Why a connection was closed at accept.
+enum class ShedReason : uint8_t {
+  kDrained,
+  kOverloaded,        // max_loop_lag_ms
+  kMaxConnections,    // of the node
+  kListenerMaximum,   // of the listener
+  kMaxHandshakes,     // of the listener
+  kConnectionRate,    // of the listener
+  kSourceRate,        // of one source
+  kNotALoadBalancer,  // proxy_from
+};
+inline constexpr std::array<std::string_view, 8> kShedReasonNames = {
+    "drained",        "overloaded",      "max_connections", "listener_max_connections",
+    "max_handshakes", "connection_rate", "source_rate",     "not_a_load_balancer"};
+
+// What became of a CONNECT when its credentials were judged.
+enum class AuthResult : uint8_t {
+  kSuccess,
+  kBadCredentials,
+  kNotAuthorized,
+  kBanned,
+  kBadMethod,
+  kError,  // who should know cannot be asked
+};
+inline constexpr std::array<std::string_view, 6> kAuthResultNames = {
+    "success", "bad_credentials", "not_authorized", "banned", "bad_method", "error"};
+
+// A bound that acted; the names are those of docs/configuration.md.
+enum class LimitHit : uint8_t {
+  kMaxPacketSize,
+  kMaxConnectBytes,
+  kConnectTimeout,
+  kMaxConnections,
+  kMaxOutputBytes,
+  kReceiveMaximum,
+  kMaxInflight,
+  kMaxClientIdBytes,
+  kTopicAliasMaximum,
+  kMaxTopicLevels,
+  kMaxSubscriptionsPerSession,
+  kMaxSubscriptions,
+  kMaxSessions,
+  kMaxSessionExpiry,
+  kMaxQueuedMessages,
+  kMaxQueuedBytes,
+  kMaxTotalQueuedBytes,
+  kMaxLoopLag,
+  kMaxWaitingRecords,
+  kMaxOutboxBytes,
+  kMaxRetained,
+  kFanoutSlice,
+  kPublishRate,
+  kReserveBytes,
+};
+inline constexpr std::array<std::string_view, 24> kLimitNames = {"max_packet_size",
+                                                                 "max_connect_bytes",
+                                                                 "connect_timeout_ms",
+                                                                 "max_connections",
+                                                                 "max_output_bytes",
+                                                                 "receive_maximum",
+                                                                 "max_inflight",
+                                                                 "max_client_id_bytes",
+                                                                 "topic_alias_maximum",
+                                                                 "max_topic_levels",
+                                                                 "max_subscriptions_per_session",
+                                                                 "max_subscriptions",
+                                                                 "max_sessions",
+                                                                 "max_session_expiry",
+                                                                 "max_queued_messages",
+                                                                 "max_queued_bytes",
+                                                                 "max_total_queued_bytes",
+                                                                 "max_loop_lag_ms",
+                                                                 "max_waiting_records",
+                                                                 "max_outbox_bytes",
+                                                                 "max_retained",
+                                                                 "fanout_slice",
+                                                                 "publish_rate",
+                                                                 "storage_reserve_bytes"};
 
 inline constexpr std::array<std::string_view, 16> kPacketTypeLabels = {
-    "reserved", "connect",  "connack",    "publish", "puback",      "pubrec",
-    "pubrel",   "pubcomp",  "subscribe",  "suback",  "unsubscribe", "unsuback",
-    "pingreq",  "pingresp", "disconnect", "auth"};
+    "RESERVED", "CONNECT",  "CONNACK",    "PUBLISH", "PUBACK",      "PUBREC",
+    "PUBREL",   "PUBCOMP",  "SUBSCRIBE",  "SUBACK",  "UNSUBSCRIBE", "UNSUBACK",
+    "PINGREQ",  "PINGRESP", "DISCONNECT", "AUTH"};
 
 inline constexpr std::array<std::string_view, 3> kQosLabels = {"0", "1", "2"};
+inline constexpr std::array<std::string_view, 3> kVersionLabels = {"3.1", "3.1.1", "5.0"};
 
-// One value in a visit. label: empty when the figure stands alone, else the name of what
-// `label_value` tells apart.
-struct Stat {
-  std::string_view name;
-  std::string_view label;
-  std::string_view label_value;
-  int64_t value;
-  bool gauge;
+// Counters by the values of an enumeration.
+template <typename Enum, size_t N>
+struct CountersBy : std::array<Counter, N> {
+  void Add(Enum value, uint64_t n = 1) { (*this)[static_cast<size_t>(value)].Add(n); }
+};
+
+// Of one listener. A client of another node's listener counts where its session is, for the
+// listener that it is judged by.
+struct ListenerStats {
+  Counter accepted;
+  CountersBy<ShedReason, kShedReasonNames.size()> shed;
+  CountersBy<AuthResult, kAuthResultNames.size()> authentications;
+  std::array<Gauge, 3> connected;  // by protocol version
+
+  void Merge(const ListenerStats& other);
 };
 
 struct alignas(64) ShardStats {
-  Counter connections_accepted;
-  Counter connections_closed;
-  Counter connections_refused;  // max_connections
-  Counter transport_failures;   // TLS, WebSocket or PROXY header: the peer broke its rules
-  Counter connect_timeouts;     // connect_timeout_ms
-  Counter keep_alive_timeouts;
-
+  // --- each message or packet
   Counter bytes_in;
   Counter bytes_out;
   std::array<Counter, 16> packets_in;  // by packet type
   std::array<Counter, 16> packets_out;
   std::array<Counter, 3> publishes_in;  // by QoS
   std::array<Counter, 3> publishes_out;
-  std::array<Counter, kDropReasons> messages_dropped;
+  Counter payload_in;  // bytes
+  Counter payload_out;
+  std::array<LatencyHistogram, 3> publish_ack;      // by QoS; of 0 there is none
+  std::array<LatencyHistogram, 3> publish_deliver;  // by QoS of the delivery
+  LatencyHistogram loop_lag;                        // turns of the event loop, without the wait
+  Gauge heartbeat;                                  // when the last turn ended, milliseconds
+  std::array<Counter, 3> forwarded_in;              // publishes from other nodes, by QoS
+  std::array<Counter, 3> forwarded_out;
 
+  // --- connections and sessions
+  Counter connections_accepted;
+  Counter connections_closed;
+  Counter connections_refused;  // at accept
+  Counter transport_failures;   // TLS, WebSocket or PROXY header: the peer broke its rules
+  Counter connect_timeouts;     // connect_timeout_ms
+  Counter keep_alive_timeouts;
+  Counter takeovers;
+  Counter sessions_expired;
+  CountersBy<EndReason, kEndReasonNames.size()> disconnects;
+  std::vector<ListenerStats> listeners;  // made before the shard runs
   Gauge sessions;
   Gauge subscriptions;
-  Gauge outbox_messages;  // for durable sessions on nodes that are away
-  Gauge outbox_bytes;
-  Counter outbox_stored;
-  Counter outbox_sent;  // and taken by the owner, or expired
-  Counter takeovers;
-  Counter wills_sent;
-  Counter messages_redispatched;  // a member of a shared group went, another one has its message
+  Gauge relays;  // clients of other nodes' sessions that are connected here
+
+  // --- drops, refusals, limits
+  CountersBy<DropReason, kDropReasonNames.size()> messages_dropped;
+  CountersBy<LimitHit, kLimitNames.size()> limit_hits;
+  std::array<Counter, 256> refusals;  // connections and publishes we refused, by reason code
   Counter auth_refused;
-  Counter access_refused;  // by the access rules
+  Counter access_refused;                    // by the access rules
+  std::array<Counter, 2> publish_allowed;    // the rules were asked: no, yes
+  std::array<Counter, 2> subscribe_allowed;  // the same
   Counter mailbox_full;
   Counter publish_rate_limited;  // a client was over its listener's publish_rate or publish_bytes
   Counter reads_paused;          // a connection was not read for a while: too much of it waits
+
+  // --- wills, shared groups, retained messages
+  Counter wills_sent;
+  Counter messages_redispatched;  // a member of a shared group went, another one has its message
+
+  // --- the cluster
+  Gauge outbox_messages;  // for durable sessions on nodes that are away
+  Gauge outbox_bytes;
+  Gauge outbox_since;  // since when the longest of its queues has not been empty, ms; 0: all are
+  Counter outbox_stored;
+  Counter outbox_sent;       // and taken by the owner, or expired
   Gauge route_lag;           // changes of its routes that the slowest other shard has not applied
   Counter route_divergence;  // another shard's routes were not here what they are there
   Counter retained_divergence;  // retained messages and removals that a peer had to tell again
-  std::array<Counter, 256> refusals;  // connections and publishes we refused, by reason code
+  Counter handovers_out;
+  Counter handovers_in;
+  Counter handovers_failed;   // given up, by the giver
+  LatencyHistogram handover;  // how long publishers were held
 
-  void Drop(DropReason reason, uint64_t n = 1) {
-    messages_dropped[static_cast<size_t>(reason)].Add(n);
-  }
+  void Drop(DropReason reason, uint64_t n = 1) { messages_dropped.Add(reason, n); }
+  void Hit(LimitHit limit) { limit_hits.Add(limit); }
 
-  // Calls visit(const Stat&) for each figure. Refusals are given only for the codes that
-  // occurred.
-  template <typename V>
-  void Visit(V&& visit) const;
-
- private:
-  template <typename V, size_t N>
-  static void VisitEach(V& visit, std::string_view name, std::string_view label,
-                        const std::array<Counter, N>& counters,
-                        const std::array<std::string_view, N>& values) {
-    for (size_t i = 0; i < N; ++i) {
-      visit(Stat{name, label, values[i], static_cast<int64_t>(counters[i].value()), false});
-    }
-  }
+  // Adds another shard's, gauges too; but of heartbeat and outbox_since, the earliest counts, of
+  // route_lag the greatest.
+  void Merge(const ShardStats& other);
 };
-
-template <typename V>
-void ShardStats::Visit(V&& visit) const {
-  const auto one = [&visit](std::string_view name, const Counter& counter) {
-    visit(Stat{name, {}, {}, static_cast<int64_t>(counter.value()), false});
-  };
-  one("connections_accepted", connections_accepted);
-  one("connections_closed", connections_closed);
-  one("connections_refused", connections_refused);
-  one("transport_failures", transport_failures);
-  one("connect_timeouts", connect_timeouts);
-  one("keep_alive_timeouts", keep_alive_timeouts);
-  one("bytes_in", bytes_in);
-  one("bytes_out", bytes_out);
-  VisitEach(visit, "packets_in", "type", packets_in, kPacketTypeLabels);
-  VisitEach(visit, "packets_out", "type", packets_out, kPacketTypeLabels);
-  VisitEach(visit, "publishes_in", "qos", publishes_in, kQosLabels);
-  VisitEach(visit, "publishes_out", "qos", publishes_out, kQosLabels);
-  VisitEach(visit, "messages_dropped", "reason", messages_dropped, kDropReasonNames);
-  visit(Stat{"sessions", {}, {}, sessions.value(), true});
-  visit(Stat{"subscriptions", {}, {}, subscriptions.value(), true});
-  visit(Stat{"outbox_messages", {}, {}, outbox_messages.value(), true});
-  visit(Stat{"outbox_bytes", {}, {}, outbox_bytes.value(), true});
-  one("outbox_stored", outbox_stored);
-  one("outbox_sent", outbox_sent);
-  one("takeovers", takeovers);
-  one("wills_sent", wills_sent);
-  one("messages_redispatched", messages_redispatched);
-  one("auth_refused", auth_refused);
-  one("access_refused", access_refused);
-  one("mailbox_full", mailbox_full);
-  one("publish_rate_limited", publish_rate_limited);
-  one("reads_paused", reads_paused);
-  visit(Stat{"route_lag", {}, {}, route_lag.value(), true});
-  one("route_divergence", route_divergence);
-  one("retained_divergence", retained_divergence);
-  for (size_t code = 0; code < refusals.size(); ++code) {
-    const uint64_t count = refusals[code].value();
-    if (count == 0) continue;
-    constexpr std::string_view kDigits = "0123456789abcdef";
-    const char text[] = {'0', 'x', kDigits[code >> 4], kDigits[code & 15]};
-    visit(Stat{"refusals", "code", {text, sizeof(text)}, static_cast<int64_t>(count), false});
-  }
-}
 
 }  // namespace skein

@@ -97,4 +97,11 @@ std::vector<const ShardStats*> Broker::stats() const {
   return result;
 }
 
+ShardStats Broker::Totals() const {
+  ShardStats totals;
+  for (const auto& shard : shared_.shards)
+    totals.Merge(shard->stats());
+  return totals;
+}
+
 }  // namespace skein::shard

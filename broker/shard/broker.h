@@ -92,6 +92,8 @@ class Broker {
 
   // Counters of the shards, any thread, after Start().
   std::vector<const ShardStats*> stats() const;
+  // Their sum.
+  ShardStats Totals() const;
 
  private:
   BrokerOptions options_;

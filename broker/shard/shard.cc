@@ -35,6 +35,7 @@ Shard::Shard(const ShardOptions& options, Ports ports, BrokerShared* shared,
       loop_(std::move(loop)),
       log_(ports.log),
       read_buffer_(new char[kReadBytes]) {
+  stats_.listeners.resize(options_.listeners.size());
   ports.stats = &stats_;
   ports.peer = [this](const Connection& connection) { return PeerOf(connection); };
   ports.wake = [this] { loop_->Wake(); };

@@ -133,6 +133,12 @@ absl::StatusOr<shard::RouteList> AdminNode::Routes(const shard::RouteQuery& quer
   return scan->Take();
 }
 
+absl::StatusOr<ShardStats> AdminNode::Totals() {
+  const Parts now = parts();
+  if (now.broker == nullptr) return Starting();
+  return now.broker->Totals();
+}
+
 absl::StatusOr<Clustering*> AdminNode::Changeable() {
   const Parts now = parts();
   if (now.broker == nullptr) return Starting();

@@ -34,6 +34,7 @@ class AdminNode final : public admin::Node, public admin::Peers {
   absl::StatusOr<admin::ClusterStatus> Cluster() override;
   absl::StatusOr<std::vector<shard::PartitionRow>> Table() override;
   absl::StatusOr<shard::RouteList> Routes(const shard::RouteQuery& query) override;
+  absl::StatusOr<ShardStats> Totals() override;
   absl::Status Drain() override;
   absl::Status Leave() override;
   absl::Status Forget(const std::string& node) override;

@@ -27,6 +27,7 @@ class FakeNode final : public Node {
     asked = query;
     return routes;
   }
+  absl::StatusOr<ShardStats> Totals() override { return ShardStats(); }
   absl::Status Drain() override { return answer; }
   absl::Status Leave() override { return answer; }
   absl::Status Forget(const std::string& node) override {

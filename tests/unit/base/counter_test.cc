@@ -1,0 +1,78 @@
+#include "broker/base/counter.h"
+
+#include "gtest/gtest.h"
+
+namespace skein {
+namespace {
+
+TEST(HistogramTest, ABoundBelongsToItsBucket) {
+  using H = LatencyHistogram;
+  EXPECT_EQ(H::IndexOf(0), 0u);
+  EXPECT_EQ(H::IndexOf(16), 0u);
+  EXPECT_EQ(H::IndexOf(17), 1u);
+  EXPECT_EQ(H::IndexOf(32), 1u);
+  EXPECT_EQ(H::IndexOf(uint64_t{1} << 26), H::kBuckets - 2);
+  EXPECT_EQ(H::IndexOf((uint64_t{1} << 26) + 1), H::kBuckets - 1);
+  EXPECT_EQ(H::IndexOf(UINT64_MAX), H::kBuckets - 1);
+  for (size_t i = 0; i + 1 < H::kBuckets; ++i) {
+    const auto bound = static_cast<uint64_t>(H::BoundOf(i));
+    EXPECT_EQ(H::IndexOf(bound), i);
+    EXPECT_EQ(H::IndexOf(bound + 1), i + 1);
+  }
+  EXPECT_EQ(SizeHistogram::IndexOf(1), 0u);
+  EXPECT_EQ(SizeHistogram::IndexOf(2), 1u);
+}
+
+TEST(HistogramTest, CountsAndSums) {
+  SizeHistogram histogram;
+  histogram.Observe(1);
+  histogram.Observe(3, 10);
+  histogram.Observe(1'000'000);
+  EXPECT_EQ(histogram.count(), 12u);
+  EXPECT_EQ(histogram.sum(), 1'000'031u);
+  EXPECT_EQ(histogram.bucket(2), 10u);
+  EXPECT_EQ(histogram.bucket(SizeHistogram::kBuckets - 1), 1u);
+  SizeHistogram sum;
+  sum.Merge(histogram);
+  sum.Merge(histogram);
+  EXPECT_EQ(sum.count(), 24u);
+  EXPECT_EQ(sum.bucket(2), 20u);
+}
+
+TEST(HistogramTest, QuantilesLieInTheirBucket) {
+  LatencyHistogram histogram;
+  EXPECT_EQ(histogram.Quantile(0.5), 0);
+  histogram.Observe(100, 90);    // up to 128
+  histogram.Observe(3'000, 10);  // up to 4,096
+  EXPECT_GT(histogram.Quantile(0.5), 64);
+  EXPECT_LE(histogram.Quantile(0.5), 128);
+  EXPECT_GT(histogram.Quantile(0.99), 2'048);
+  EXPECT_LE(histogram.Quantile(0.99), 4'096);
+  histogram.Observe(UINT32_MAX, 10'000);
+  EXPECT_EQ(histogram.Quantile(0.5), LatencyHistogram::BoundOf(LatencyHistogram::kBuckets - 2));
+}
+
+TEST(LatencyBookTest, GathersWhatBeganTogether) {
+  LatencyBook book;
+  LatencyHistogram histogram;
+  for (int i = 0; i < 5; ++i)
+    book.Note(1'000);
+  book.Note(9'000);
+  book.Note(20'000);  // our clock is behind: nothing takes less than no time
+  book.Flush(10'000, &histogram);
+  EXPECT_TRUE(book.empty());
+  EXPECT_EQ(histogram.count(), 7u);
+  EXPECT_EQ(histogram.sum(), 5 * 9'000u + 1'000u);
+}
+
+TEST(LatencyBookTest, IsBounded) {
+  LatencyBook book;
+  LatencyHistogram histogram;
+  for (int64_t i = 0; i < 5'000; ++i)
+    book.Note(i * 2);
+  book.Flush(10'000, &histogram);
+  EXPECT_EQ(histogram.count(), 5'000u);  // none is lost
+}
+
+}  // namespace
+}  // namespace skein
