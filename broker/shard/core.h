@@ -61,6 +61,8 @@ class Core {
   Mover& mover() { return mover_; }
 
   void BeginTick(TimeMs now) { state_.now = now; }
+  // Time has passed since.
+  void SetNow(TimeMs now) { state_.now = std::max(state_.now, now); }
 
   // A connection came in. `accepted_at` starts the time for CONNECT. assigned_id: see
   // MovedConnection.

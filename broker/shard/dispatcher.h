@@ -181,8 +181,8 @@ class Dispatcher {
   };
   // A message that waited in an outbox may be older than a subscription that was made meanwhile,
   // also where the old one of the same session was for the same filter: it does not come by that.
-  // What is published from SUBACK on must: the publisher's clock is read once a tick.
-  static constexpr TimeMs kSubscribedSlackMs = 250;
+  // What is published from SUBACK on must: some time is allowed from reading the clock to its use.
+  static constexpr TimeMs kSubscribedSlackMs = 20;
   bool WasKept() const {
     return special_ != nullptr && special_->scope.only != DeliveryScope::kAll;
   }

@@ -279,6 +279,9 @@ void Shard::WatchListeners(bool on) {
 }
 
 void Shard::ReadFrom(Connection& connection) {
+  // When a message came is compared with what other nodes' clocks say of subscriptions: the turn's
+  // beginning is too coarse for that.
+  if (core_->state().clustered()) core_->SetNow(shared_.clock.Now());
   size_t left = std::max<size_t>(options_.limits.read_slice_bytes, 1);
   net::Transport* const transport = TransportOf(connection);
   const uint32_t generation = connection.generation;

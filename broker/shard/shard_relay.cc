@@ -36,6 +36,7 @@ void Shard::TakePeers() {
     MutexLock lock(auth_mutex_);
     events.swap(peer_events_);
   }
+  core_->SetNow(shared_.clock.Now());
   for (PeerEvent& event : events) {
     peer_backlog_.fetch_sub(event.bytes, std::memory_order_relaxed);
     switch (event.kind) {
