@@ -14,8 +14,6 @@
 namespace skein::cluster {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::UnorderedElementsAre;
 
 std::string FreeAddress() {
   const auto listener = net::Listener::Bind({"127.0.0.1", 0});
@@ -90,10 +88,10 @@ TEST_F(QuestionsTest, WhoDoesNotAnswerInTimeIsSilent) {
     return admin::Response{};
   });
   AwaitLink(*a);
-  EXPECT_THAT(a->Ask({1}, {}, 50), ElementsAre(std::nullopt));
+  EXPECT_FALSE(a->Ask({1}, {}, 50)[0].has_value());
   go.set_value();
   b->StopAnswering();
-  EXPECT_THAT(a->Ask({1}, {}, 20'000), ElementsAre(std::nullopt)) << "it stops";
+  EXPECT_FALSE(a->Ask({1}, {}, 20'000)[0].has_value()) << "it stops";
 }
 
 TEST(QuestionDeskTest, RefusesWhatIsTooMuch) {
