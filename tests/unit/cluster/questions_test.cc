@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <future>
+#include <semaphore>
 #include <thread>
 
 #include "broker/net/clock.h"
@@ -13,7 +14,6 @@
 
 namespace skein::cluster {
 namespace {
-
 
 std::string FreeAddress() {
   const auto listener = net::Listener::Bind({"127.0.0.1", 0});
@@ -97,7 +97,9 @@ TEST_F(QuestionsTest, WhoDoesNotAnswerInTimeIsSilent) {
 TEST(QuestionDeskTest, RefusesWhatIsTooMuch) {
   std::promise<void> go;
   const std::shared_future<void> gone = go.get_future().share();
+  std::counting_semaphore<> begun{0};
   QuestionDesk desk([&](const admin::Request&) {
+    begun.release();
     gone.wait();
     return admin::Response{200, std::string(QuestionDesk::kMostBytes + 1, 'x'), {}};
   });
@@ -109,11 +111,20 @@ TEST(QuestionDeskTest, RefusesWhatIsTooMuch) {
     const std::lock_guard lock(mutex);
     refusals.push_back(refusal);
   };
-  for (size_t i = 0; i < QuestionDesk::kThreads + QuestionDesk::kWaiting + 1; ++i)
+  for (size_t i = 0; i < QuestionDesk::kThreads; ++i)
+    desk.Take({&question, &answer, {}, reply});
+  for (size_t i = 0; i < QuestionDesk::kThreads; ++i)
+    begun.acquire();
+  for (size_t i = 0; i < QuestionDesk::kWaiting; ++i)
     desk.Take({&question, &answer, {}, reply});
   {
     const std::lock_guard lock(mutex);
-    EXPECT_GE(refusals.size(), 1u) << "the queue is full";
+    EXPECT_TRUE(refusals.empty());
+  }
+  desk.Take({&question, &answer, {}, reply});
+  {
+    const std::lock_guard lock(mutex);
+    EXPECT_EQ(refusals.size(), 1u) << "the queue is full";
   }
   go.set_value();
   desk.Stop();
