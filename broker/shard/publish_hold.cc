@@ -26,13 +26,17 @@ bool Dispatcher::IsFrozen(std::string_view topic) {
 
 void Dispatcher::OnThaw() {
   std::deque<Held> held = std::exchange(held_, {});
+  absl::flat_hash_set<uint64_t> gone;  // publishers
   for (Held& each : held) {
     if (!state_.frozen.empty() && IsFrozen(each.message->topic())) {
       held_.push_back(std::move(each));
       continue;
     }
-    // Its publisher's session has moved away meanwhile: the client sends it again, to the owner.
-    if (each.once.id != 0 && !PublisherIsHere(each.token)) {
+    // Its publisher's session has moved away meanwhile: the client sends it again, to the owner,
+    // and all that it sent after it.
+    const uint64_t publisher_token = each.message->publisher();
+    if (each.once.id != 0 && !PublisherIsHere(each.token)) gone.insert(publisher_token);
+    if (each.token != 0 && gone.contains(publisher_token)) {
       pending_.erase(each.token);
       continue;
     }
@@ -65,7 +69,8 @@ void Dispatcher::OnThaw() {
 
 bool Dispatcher::PublisherIsHere(uint64_t token) {
   const auto found = pending_.find(token);
-  return found == pending_.end() || state_.sessions.Find(found->second.publisher) != nullptr;
+  if (found == pending_.end() || found->second.packet_id == 0) return true;  // a will
+  return state_.sessions.Find(found->second.publisher) != nullptr;
 }
 
 const session::Session* Dispatcher::OnceMore(const Held& held) {
