@@ -66,6 +66,16 @@ int Show(const ClusterOptions& options, const HttpRequest& request, Print print,
   return Fail(options.server.url + ": the answer is not understood; is this a SkeinMQ node?", err);
 }
 
+// Whether the node stops answering in that time.
+bool WaitForEnd(const ServerOptions& server, uint32_t wait_seconds) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(wait_seconds);
+  while (HttpClient(server).Ask({"GET", "/livez", {}, {}}).ok()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  }
+  return true;
+}
+
 }  // namespace
 
 int ClusterStatus(const ClusterOptions& options, std::ostream& out, std::ostream& err) {
@@ -124,22 +134,29 @@ int ClusterDrain(const ClusterOptions& options, uint32_t wait_seconds, std::ostr
   return kExitOk;
 }
 
-int ClusterLeave(const ClusterOptions& options, const std::string& dead_node, std::ostream& out,
+int ClusterLeave(const ClusterOptions& options, const LeaveOptions& how, std::ostream& out,
                  std::ostream& err) {
   HttpRequest request{"POST", "/api/v1/cluster/leave", {}, {}};
-  if (!dead_node.empty()) {
-    request.path = "/api/v1/cluster/nodes/" + dead_node + "/leave";
+  if (!how.dead_node.empty()) {
+    request.path = "/api/v1/cluster/nodes/" + how.dead_node + "/leave";
     request.body = "{\"lose_sessions\": true}";
   }
   int code = kExitOk;
   const auto answer = Ask(options.server, request, err, &code);
   if (!answer) return code;
+  if (how.wait_seconds > 0 && !WaitForEnd(options.server, how.wait_seconds)) {
+    return Fail("the node has not left within " + std::to_string(how.wait_seconds) +
+                    " s; it goes on trying",
+                err);
+  }
   if (options.json) {
     out << answer->body;
-  } else if (dead_node.empty()) {
-    out << "leaving; the process ends when its partitions are with the others\n";
+  } else if (!how.dead_node.empty()) {
+    out << "node '" << how.dead_node << "' does not belong to the cluster any more\n";
+  } else if (how.wait_seconds > 0) {
+    out << "left\n";
   } else {
-    out << "node '" << dead_node << "' does not belong to the cluster any more\n";
+    out << "leaving; the process ends when its partitions are with the others\n";
   }
   return kExitOk;
 }

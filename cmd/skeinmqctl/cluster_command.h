@@ -34,8 +34,11 @@ int ClusterRoutes(const ClusterOptions& options, const RoutesOptions& which, std
 int ClusterDrain(const ClusterOptions& options, uint32_t wait_seconds, std::ostream& out,
                  std::ostream& err);
 
-// dead_node: not the node that is asked, but that one, with its sessions; empty: the node itself.
-int ClusterLeave(const ClusterOptions& options, const std::string& dead_node, std::ostream& out,
+struct LeaveOptions {
+  std::string dead_node;      // not the node that is asked, but that one, with its sessions
+  uint32_t wait_seconds = 0;  // until the node answers no more, or so long; 0: not
+};
+int ClusterLeave(const ClusterOptions& options, const LeaveOptions& how, std::ostream& out,
                  std::ostream& err);
 
 }  // namespace skein::ctl

@@ -30,7 +30,7 @@ struct ClusterFlags::Line {
   std::string output = "table";
   RoutesOptions routes;
   uint32_t wait_seconds = 0;
-  std::string dead_node;
+  LeaveOptions leave;
   bool lose_sessions = false;
   std::vector<std::pair<CLI::App*, Command>> commands;
 };
@@ -78,17 +78,21 @@ ClusterFlags::ClusterFlags(CLI::App* app) : line_(std::make_unique<Line>()) {
   drain->add_option("--wait", line.wait_seconds, "Wait until it is done, at most so long")
       ->type_name("SECONDS")
       ->check(CLI::Range(1, 86'400));
-  CLI::App* const leave =
-      add("leave", "Drain the node, take it out of the cluster for good, and end it",
-          [&line](auto& out, auto& err) {
-            return ClusterLeave(line.options, line.dead_node, out, err);
-          });
+  CLI::App* const leave = add(
+      "leave", "Drain the node, take it out of the cluster for good, and end it",
+      [&line](auto& out, auto& err) { return ClusterLeave(line.options, line.leave, out, err); });
   auto* const lose = leave->add_flag("--lose-sessions", line.lose_sessions,
                                      "With --dead-node: yes, its sessions are lost");
-  auto* const dead = leave->add_option("--dead-node", line.dead_node,
+  auto* const dead = leave->add_option("--dead-node", line.leave.dead_node,
                                        "Take out this one instead, which will not come back");
   dead->type_name("ID")->check(CheckNodeId)->needs(lose);
   lose->needs(dead);
+  leave
+      ->add_option("--wait", line.leave.wait_seconds,
+                   "Wait until the node has ended, at most so long")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(1, 86'400))
+      ->excludes(dead);
 }
 
 ClusterFlags::~ClusterFlags() = default;

@@ -17,6 +17,14 @@ bool Contains(const std::vector<shard::NodeNumber>& numbers, shard::NodeNumber n
   return std::find(numbers.begin(), numbers.end(), number) != numbers.end();
 }
 
+// What waits on this node's disk for others, and would go with it.
+int64_t MessagesInOutbox(const shard::Broker& broker) {
+  int64_t messages = 0;
+  for (const ShardStats* stats : broker.stats())
+    messages += stats->outbox_messages.value();
+  return messages;
+}
+
 }  // namespace
 
 Clustering::Phase Clustering::phase() const {
@@ -114,7 +122,11 @@ bool Clustering::Tick() {
     return false;  // the clients have until the next time
   }
   if (!leaving_) return false;
-  const absl::Status left = coordinator_->Leave();
+  const int64_t waiting = MessagesInOutbox(*broker_);
+  const absl::Status left =
+      waiting == 0 ? coordinator_->Leave()
+                   : absl::FailedPreconditionError(absl::StrCat(
+                         waiting, " messages wait here for nodes that cannot be reached"));
   if (!left.ok()) {
     log_->Log(LogLevel::kWarn, "cluster.cannot_leave",
               {{"error", std::string(left.message())}, {"text", "it is tried again"}});

@@ -131,8 +131,8 @@ def test_nobody_is_there_to_drain_to(cluster):
 def test_leave(cluster):
     node = cluster.nodes["c"]
     number = cluster_of(node)["number"]
-    assert "leaving" in control("leave", *server(node))
-    assert node.process.wait(DEADLINE * 3) == 0
+    assert control("leave", "--wait", str(int(DEADLINE * 3)), *server(node)) == "left\n"
+    assert node.process.wait(DEADLINE) == 0
     assert "cluster.left" in node.log()
     cluster.nodes.pop("c").discard()
     assert set(cluster.etcd.values("/skeinmq/skeinmq/nodes/")) == set(cluster.etcd.values("/skeinmq/skeinmq/live/")) == {"a", "b"}
@@ -143,6 +143,25 @@ def test_leave(cluster):
     cluster.start("c")  # a new node, for whom the old data directory is good enough
     cluster.wait_balanced()
     assert cluster_of(cluster.nodes["d"])["number"] == number, "the number was free"
+
+
+def test_a_node_does_not_leave_with_what_waits_in_its_outbox(cluster):
+    client_id, topic = id_of(cluster, "c", "kept")
+    cluster.kill("c")
+    publisher = cluster.join("b")
+    publisher.publish(topic, b"for one who is away", qos=1)
+    publisher.close()
+    node = cluster.nodes["b"]
+    assert "has not left" in control("leave", "--wait", "1", *server(node), code=1)
+    wait_until(lambda: "messages wait here" in node.log(), DEADLINE * 3, "it says what keeps it")
+    assert node.running()
+    cluster.start("c")
+    assert node.process.wait(DEADLINE * 3) == 0
+    assert "cluster.left" in node.log()
+    cluster.nodes.pop("b").discard()
+    subscriber = cluster.join("a", client_id, lasting=True)
+    assert subscriber.expect(PUBLISH, qos=1).payload == b"for one who is away"
+    subscriber.close()
 
 
 def test_a_node_that_is_dead_for_good(cluster):
