@@ -1,8 +1,11 @@
 #include "cmd/skeinmqd/admin_door.h"
 
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "broker/admin/dashboard/dashboard.h"
 #include "broker/admin/token.h"
 #include "cmd/skeinmqd/listener_url.h"
 
@@ -33,7 +36,11 @@ AdminDoor::AdminDoor(const config::Config& config, Logger* log)
       log_(log),
       node_(config),
       api_(OptionsOf(config, &node_, log)),
-      server_([this](const admin::Request& request) { return api_.Handle(request); }) {}
+      dashboard_(admin::DashboardFiles()),
+      server_([this](const admin::Request& request) {
+        std::optional<admin::Response> file = dashboard_.Answer(request);
+        return file ? *std::move(file) : api_.Handle(request);
+      }) {}
 
 absl::Status AdminDoor::Open() {
   if (!config_.admin_listen) return absl::OkStatus();

@@ -1,8 +1,8 @@
 // The operators' door, put together.
 //
-// Purpose: listener, API and node in one, as the configuration has them. Owner and thread: main.
-// Life: Open() before the node joins anybody; Stop() before the broker does. Errors: Open() says
-// what is wrong with the token's file or the address.
+// Purpose: listener, API, dashboard and node in one, as the configuration has them. Owner and
+// thread: main. Life: Open() before the node joins anybody; Stop() before the broker does. Errors:
+// Open() says what is wrong with the token's file or the address.
 #pragma once
 
 #include <memory>
@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "broker/admin/api.h"
 #include "broker/admin/http_server.h"
+#include "broker/admin/static_files.h"
 #include "cmd/skeinmqd/admin_node.h"
 #include "cmd/skeinmqd/config.h"
 
@@ -36,6 +37,7 @@ class AdminDoor {
   Logger* const log_;
   AdminNode node_;
   admin::Api api_;
+  const admin::StaticFiles dashboard_;
   admin::HttpServer server_;
 };
 
