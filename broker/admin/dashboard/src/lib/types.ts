@@ -103,11 +103,12 @@ export interface ClientList {
 }
 
 export interface QueuedMessage {
-  topic: string;
+  topic: string | null; // null, with what follows from it: QoS 2, received, waits for PUBCOMP only
   qos: number;
   retain: boolean;
-  payload_bytes: number;
-  payload_base64: string;
+  packet_id?: number | null; // null: not sent yet
+  payload_bytes: number | null;
+  payload_base64: string | null;
   received_at: string | null;
   expires_at: string | null;
 }

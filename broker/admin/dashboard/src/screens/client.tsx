@@ -69,6 +69,24 @@ function Subscriptions({ rows }: { rows: Subscription[] }) {
   );
 }
 
+function Waiting({ message, open, turn }: { message: QueuedMessage; open: boolean; turn: () => void }) {
+  if (message.topic === null) {
+    return <li class="message-head"><span class="quiet">QoS 2, received by the client: PUBCOMP is missing</span></li>;
+  }
+  return (
+    <li>
+      <button type="button" class="message-head" aria-expanded={open} onClick={turn}>
+        <span class="mono">{message.topic}</span>
+        <span class="quiet">
+          {message.packet_id ? "sent · " : ""}QoS {message.qos}{message.retain ? ", retained" : ""} · {bytes(message.payload_bytes)} ·{" "}
+          {moment(message.received_at)}
+        </span>
+      </button>
+      {open && <Payload data={decodeBase64(message.payload_base64 ?? "")} size={message.payload_bytes ?? 0} />}
+    </li>
+  );
+}
+
 function Queue({ id }: { id: string }) {
   const { data, error } = usePoll(`queue ${id}`, (signal) =>
     ask<{ messages: QueuedMessage[]; total: number }>(`clients/${encodeURIComponent(id)}/queue`, { parameters: { limit: PEEK }, signal }),
@@ -86,15 +104,7 @@ function Queue({ id }: { id: string }) {
       </p>
       <ul class="messages panel">
         {data.messages.map((message, index) => (
-          <li key={index}>
-            <button type="button" class="message-head" aria-expanded={open === index} onClick={() => setOpen(open === index ? null : index)}>
-              <span class="mono">{message.topic}</span>
-              <span class="quiet">
-                QoS {message.qos}{message.retain ? ", retained" : ""} · {bytes(message.payload_bytes)} · {moment(message.received_at)}
-              </span>
-            </button>
-            {open === index && <Payload data={decodeBase64(message.payload_base64)} size={message.payload_bytes} />}
-          </li>
+          <Waiting key={index} message={message} open={open === index} turn={() => setOpen(open === index ? null : index)} />
         ))}
       </ul>
     </>

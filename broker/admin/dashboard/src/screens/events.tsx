@@ -35,9 +35,12 @@ function Row({ event }: { event: BrokerEvent }) {
   return (
     <tr>
       <td class="mono nowrap">{moment(event.time)}</td>
-      <td><Pill tone={TONES[kind] ?? "plain"}>{kind}</Pill></td>
+      <td>
+        <Pill tone={TONES[kind] ?? "plain"}>{kind}</Pill>
+        {event.reason && <span class="narrow small quiet">{event.reason}</span>}
+      </td>
       <th scope="row">{event.client_id ? <a class="mono" href={hashOf("clients", event.client_id)}>{event.client_id}</a> : "–"}</th>
-      <td>{event.reason || "–"}</td>
+      <td class="wide">{event.reason || "–"}</td>
       <td class="wide mono">{event.address || "–"}</td>
       <td class="wide">{event.listener || "–"}</td>
       <td class="wide nowrap">{event.node}</td>
@@ -81,7 +84,7 @@ export function EventsScreen({ route }: { route: Route }) {
             <table>
               <thead>
                 <tr>
-                  <th scope="col">Time</th><th scope="col">What</th><th scope="col">Client id</th><th scope="col">Why</th>
+                  <th scope="col">Time</th><th scope="col">What</th><th scope="col">Client id</th><th scope="col" class="wide">Why</th>
                   <th scope="col" class="wide">Address</th><th scope="col" class="wide">Listener</th><th scope="col" class="wide">Node</th>
                 </tr>
               </thead>
