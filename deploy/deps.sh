@@ -6,7 +6,7 @@
 #   deploy/deps.sh install GROUP...   install those that are not installed (root, or sudo)
 #
 # Groups: run    what the built broker links to
-#         build  compiler, CMake, libraries' headers
+#         build  compiler, CMake, libraries' headers, Node.js for the dashboard
 #         demo   mosquitto_sub and mosquitto_pub for a first try
 #         test   what tests/run.sh needs on top of build
 #         etcd   what a cluster that grows and shrinks keeps its members in
@@ -25,15 +25,15 @@ packages_of() {
       echo g++ cmake ninja-build ccache protobuf-compiler protobuf-compiler-grpc \
         libabsl-dev libargon2-dev libcli11-dev libcpp-httplib-dev libcurl4-openssl-dev libgrpc++-dev libprotobuf-dev librocksdb-dev \
         libspdlog-dev libssl-dev libxxhash-dev libyaml-cpp-dev nlohmann-json3-dev
+      # For the dashboard. A Node.js from elsewhere does as well.
+      command -v node >/dev/null || echo nodejs
+      command -v npm >/dev/null || echo npm
       ;;
     demo) echo mosquitto-clients ;;
     test)
       echo libgtest-dev libgmock-dev libbenchmark-dev clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev \
         python3 python3-pytest python3-pytest-timeout python3-paho-mqtt python3-venv python3-yaml \
         mosquitto mosquitto-clients libpaho-mqtt-dev openssl haproxy chromium etcd-server etcd-client iproute2 iptables
-      # A Node.js from elsewhere does as well.
-      command -v node >/dev/null || echo nodejs
-      command -v npm >/dev/null || echo npm
       ;;
     etcd) echo etcd-server etcd-client ;;
     bench) echo mosquitto ;;

@@ -3,8 +3,8 @@
 #
 # Usage: tests/run.sh [--quick | --all | --fuzz SECONDS | --sim SECONDS | --cluster SECONDS | --bench]
 #
-#   (nothing)        unit, fuzz corpora, tidy, conformance, integration and cluster; then under ASan+UBSan, and under TSan, all unit
-#                    tests and what of the rest is likely to find something there
+#   (nothing)        unit, fuzz corpora, tidy, conformance, integration, dashboard and cluster; then under ASan+UBSan, and under TSan, all
+#                    unit tests and what of the rest is likely to find something there
 #   --all            the same, and everything under the sanitizers, slow tests included
 #   --quick          unit, fuzz corpora, tidy and conformance of the release build only
 #   --fuzz SECONDS   run each fuzz target for so long, starting from its kept corpus
@@ -114,6 +114,11 @@ test_integration() { # PRESET PYTEST-ARGUMENTS...
     run_pytest "$preset" "$results/$preset-integration.xml" tests/integration "$@"
 }
 
+# Its types, its parts without a browser, and the page in Chromium, also against a real node.
+test_dashboard() {
+  step "dashboard" "$results/dashboard.xml" "$root/tests/dashboard/run.sh" "$root/build/release" "$results/dashboard.xml"
+}
+
 run_fuzzers() { # SECONDS
   local list=$root/build/fuzz/fuzzers.txt name corpora
   step "fuzz: configure" - configure fuzz
@@ -199,6 +204,7 @@ case $mode in
     step "docs/conformance.md is up to date" - "$python" "$root/tests/conformance/report.py" --check \
       "$results/release-conformance.xml"
     test_integration release
+    test_dashboard
     # All of them take long: --cluster runs them.
     test_cluster release -k "network or a_node_is_killed"
     # Hostile bytes and restarts for memory errors; several shards and the disk's threads for races.
@@ -215,6 +221,7 @@ case $mode in
       test_conformance "$preset"
       test_integration "$preset"
     done
+    test_dashboard
     test_cluster release
     ;;
 esac

@@ -29,23 +29,30 @@ export class Visit {
     visit.base = url;
     visit.wrong = [];
     visit.expected = [];
+    visit.hosts = [new URL(url).host];
     visit.context = await browser.newContext({ viewport, colorScheme: scheme, reducedMotion: "reduce" });
     visit.page = await visit.context.newPage();
     visit.page.setDefaultTimeout(PATIENCE);
-    visit.watch(new URL(url).host);
+    visit.watch();
     await visit.page.goto(`${url}/dashboard/${hash}`);
     return visit;
   }
 
-  watch(host) {
+  watch() {
     this.page.on("console", (message) => {
       if (message.type() === "error" || message.type() === "warning") this.wrong.push(`console: ${message.text()}`);
     });
     this.page.on("pageerror", (error) => this.wrong.push(`error: ${error.message}`));
-    this.page.on("request", (request) => {
+    const check = (request) => {
       const url = new URL(request.url());
-      if (url.protocol !== "data:" && url.host !== host) this.wrong.push(`request to ${request.url()}`);
-    });
+      if (url.protocol !== "data:" && !this.hosts.includes(url.host)) this.wrong.push(`request to ${request.url()}`);
+    };
+    this.page.on("request", check);
+    this.page.on("websocket", check);
+  }
+
+  allow(host) {
+    this.hosts.push(host);
   }
 
   expect(pattern) {
@@ -71,8 +78,8 @@ export class Visit {
   // Serious and critical findings of axe-core, as text.
   async findings(rules) {
     if (!(await this.page.evaluate("typeof axe === 'object'"))) await this.page.evaluate(axe);
-    const results = await this.page.evaluate(
-      (only) => window.axe.run(document, { resultTypes: ["violations"], ...(only ? { runOnly: { type: "rule", values: only } } : {}) }), rules);
+    const options = { resultTypes: ["violations"], ...(rules ? { runOnly: { type: "rule", values: rules } } : {}) };
+    const results = await this.page.evaluate((how) => window.axe.run(document, how), options);
     return results.violations
       .filter((violation) => violation.impact === "serious" || violation.impact === "critical")
       .map((violation) => `${violation.id}: ${violation.nodes.map((node) => node.html).join(" | ").slice(0, 400)}`);

@@ -66,7 +66,8 @@ export class Mock {
 
   event(kind, client_id, reason, seconds = 0) {
     const id = this.events.length + 1;
-    this.events.push({ id, time: ago(seconds), node: NODES[id % 3], kind, client_id, listener: "devices", address: "10.4.2.9:40111", reason });
+    const where = { node: NODES[id % 3], listener: "devices", address: "10.4.2.9:40111" };
+    this.events.push({ id, time: ago(seconds), kind, client_id, reason, ...where });
   }
 
   async listen(port = 0) {
@@ -117,13 +118,15 @@ export class Mock {
     const nodes = NODES.filter((name) => !this.silent.includes(name)).map((node, i) => {
       const wave = 1 + 0.18 * Math.sin(t / 9 + i) + 0.06 * Math.sin(t * 1.7 + i * 2);
       return {
-        node, version: "0.1.0", state: "serving", linked: true, uptime_seconds: Math.floor(t) + i * 400,
-        connections: this.clients.filter((client) => client.node === node).length, sessions: 4100 + i * 13, subscriptions: 9120 + i, routes: 27_000,
-        retained_messages: this.retained.length, queued_messages: Math.round(420 * wave) + i, partitions: [86, 85, 85][i], outbox_messages: 0,
+        node, version: "0.1.0", state: "serving", linked: 2, uptime_seconds: Math.floor(t) + i * 400,
+        connections: this.clients.filter((client) => client.node === node).length, sessions: 4100 + i * 13, subscriptions: 9120 + i,
+        routes: 27_000, retained_messages: this.retained.length, queued_messages: Math.round(420 * wave) + i,
+        partitions: [86, 85, 85][i], outbox_messages: 0,
         messages_in_total: Math.round(t * 2100 + 300 * (wave - 1) * 40), messages_out_total: Math.round(t * 6300 + 900 * (wave - 1) * 40),
         bytes_in_total: Math.round(t * 2100 * 190), bytes_out_total: Math.round(t * 6300 * 190), dropped_total: Math.floor(t / 3),
         latency: {
-          publish_ack: { p50: 0.0011 * wave, p99: 0.0043 * wave * wave }, publish_deliver: { p50: 0.0004 * wave, p99: 0.0019 * wave * wave },
+          publish_ack: { p50: 0.0011 * wave, p99: 0.0043 * wave * wave },
+          publish_deliver: { p50: 0.0004 * wave, p99: 0.0019 * wave * wave },
         },
         ...(i === 0 ? { websocket_listeners: [{ name: "web", url: this.websocket ?? "ws://0.0.0.0:8083/" }] } : {}),
       };
@@ -143,8 +146,8 @@ export class Mock {
   }
 
   on_partitions() {
-    const rows = Array.from({ length: 256 }, (_, partition) => ({ partition, epoch: 3, node: NODES[(partition * 7 + (partition >> 3)) % 3] }));
-    return [200, { partitions: rows }];
+    const rowOf = (_, partition) => ({ partition, epoch: 3, node: NODES[(partition * 7 + (partition >> 3)) % 3] });
+    return [200, { partitions: Array.from({ length: 256 }, rowOf) }];
   }
 
   on_clients(path, query, method) {
@@ -210,8 +213,9 @@ export class Mock {
   on_config() {
     const values = [
       ["admin.listen", "0.0.0.0:9883", "file:broker.yaml:3"], ["admin.token_file", "***", "file:broker.yaml:4"],
-      ["cluster.etcd", "http://etcd:2379", "environment"], ["limits.max_inflight", 20, "default"], ["limits.max_packet_size", 1048576, "default"],
-      ["log.level", "info", "flag"], ["net.shards", 0, "default"], ["node.id", "mq-0", "environment"], ["storage.durability", "fsync", "default"],
+      ["cluster.etcd", "http://etcd:2379", "environment"], ["limits.max_inflight", 20, "default"],
+      ["limits.max_packet_size", 1048576, "default"], ["log.level", "info", "flag"], ["net.shards", 0, "default"],
+      ["node.id", "mq-0", "environment"], ["storage.durability", "fsync", "default"],
     ].map(([key, value, source]) => ({ key, value, source }));
     return [200, { values }];
   }
@@ -219,10 +223,11 @@ export class Mock {
   on_explain(path, query) {
     const topic = query.get("topic") ?? "";
     const receivers = [
-      { client_id: "sensor-0002", node: "mq-2", filter: "plant/#", qos: 1, share: null, connected: true, would: "deliver", why: "connected", rule: "rules.yaml:4" },
-      { client_id: "sensor-0003", node: "mq-0", filter: "plant/+/alarm", qos: 1, share: null, connected: false, would: "queue", why: "durable, offline", rule: "" },
-      { client_id: "sensor-0005", node: "mq-1", filter: "#", qos: 0, share: null, connected: true, would: "drop", why: "may not read it", rule: "rules.yaml:9" },
-    ];
+      ["sensor-0002", "mq-2", "plant/#", 1, true, "deliver", "connected", "rules.yaml:4"],
+      ["sensor-0003", "mq-0", "plant/+/alarm", 1, false, "queue", "durable, offline", ""],
+      ["sensor-0005", "mq-1", "#", 0, true, "drop", "may not read it", "rules.yaml:9"],
+    ].map(([client_id, node, filter, qos, connected, would, why, rule]) =>
+      ({ client_id, node, filter, qos, share: null, connected, would, why, rule }));
     const client = query.get("client_id");
     const publisher = client ? { client_id: client, allowed: client !== "guest", rule: "rules.yaml:2" } : null;
     return [200, { topic, publisher, retained: topic.startsWith("plant/"), receivers, silent_nodes: this.silent }];

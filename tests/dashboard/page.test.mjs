@@ -5,12 +5,14 @@ import { PHONE, startBrowser, Visit } from "./browser.mjs";
 import { Mock } from "./mock_server.mjs";
 
 const SCREENS = [
-  ["#/overview", "Overview", "All 3 nodes serve"], ["#/clients", "Clients", "sensor-0001"], ["#/clients/sensor-0003", "sensor-0003", "plant/+/alarm"],
-  ["#/slow", "Slow consumers", "sensor-0008"], ["#/events", "Events", "bad_credentials"],
+  ["#/overview", "Overview", "All 3 nodes serve"], ["#/clients", "Clients", "sensor-0001"],
+  ["#/clients/sensor-0003", "sensor-0003", "plant/+/alarm"], ["#/slow", "Slow consumers", "sensor-0008"], ["#/events", "Events", "bad_credentials"],
   ["#/retained", "Retained messages", "6 messages"], ["#/retained?view=tree", "Retained messages", "firmware"],
   ["#/topics", "Try topics", "Connect"], ["#/explain?topic=plant/1&client=guest", "Explain a topic", "may not publish"],
   ["#/partitions", "Partitions", "mq-2"], ["#/config", "Configuration", "storage.durability"],
 ];
+// What the width decides; the rest is the same.
+const PHONE_RULES = ["scrollable-region-focusable", "target-size", "aria-hidden-focus", "empty-table-header", "link-name", "button-name"];
 const TOKEN = "0123456789abcdef";
 
 let browser;
@@ -46,7 +48,7 @@ test("every screen is sound, in light and dark, wide and on a phone", async () =
     await visit.go(hash, title);
     await visit.page.getByText(content).first().waitFor({ state: "attached" });
     assert.equal(await visit.overflow(), 0, `${hash} on a phone`);
-    assert.deepEqual(await visit.findings(), [], `${hash} on a phone, dark`);
+    assert.deepEqual(await visit.findings(PHONE_RULES), [], `${hash} on a phone`);
   }
   await visit.close();
 });

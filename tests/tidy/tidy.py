@@ -17,7 +17,7 @@ import sys
 FOLDERS = ("broker", "cluster", "cmd", "storage", "tests", "cmake", "deploy")
 SKIPPED_FOLDERS = {"build", "node_modules", "__pycache__", "corpus", ".pytest_cache"}
 CPP = (".h", ".cc")
-TEXT = CPP + (".py", ".sh", ".cmake", ".txt")
+TEXT = CPP + (".py", ".sh", ".cmake", ".txt", ".ts", ".tsx", ".mjs", ".html")
 
 MAX_FILE_LINES = 500
 MAX_FUNCTION_LINES = 70

@@ -19,7 +19,7 @@ const utf8 = (text: string) => new TextEncoder().encode(text);
 
 function node(name: string, fields: Partial<NodeOverview> = {}): NodeOverview {
   return {
-    node: name, version: "1", state: "serving", linked: true, uptime_seconds: 100, connections: 2, sessions: 3, subscriptions: 4, routes: 5,
+    node: name, version: "1", state: "serving", linked: 0, uptime_seconds: 100, connections: 2, sessions: 3, subscriptions: 4, routes: 5,
     retained_messages: 6, queued_messages: 7, messages_in_total: 100, messages_out_total: 200, bytes_in_total: 1000, bytes_out_total: 2000,
     dropped_total: 0, partitions: 1, outbox_messages: 0, ...fields,
   };
@@ -90,7 +90,8 @@ test("payloads: text, JSON, hexadecimal", () => {
   assert.equal(asHex(utf8("0123456789abcdef!\n")),
     "0000  30 31 32 33 34 35 36 37  38 39 61 62 63 64 65 66  0123456789abcdef\n" +
     `0010  21 0a${" ".repeat(18)}  ${" ".repeat(23)}  !.`);
-  assert.deepEqual([utf8("21.5"), utf8("[1]"), Uint8Array.of(0, 1), utf8("[1")].map((data) => bestView(data)), ["text", "json", "hex", "text"]);
+  const datas = [utf8("21.5"), utf8("[1]"), Uint8Array.of(0, 1), utf8("[1")];
+  assert.deepEqual(datas.map((data) => bestView(data)), ["text", "json", "hex", "text"]);
   assert.equal(preview(Uint8Array.of()), "(empty)");
   assert.equal(preview(Uint8Array.of(0, 255)), "00 ff");
   assert.equal(preview(utf8("a\n b")), "a b");

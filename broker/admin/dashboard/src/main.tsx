@@ -30,7 +30,8 @@ function Brand() {
     <a class="brand" href={hashOf("overview")}>
       <svg viewBox="0 0 32 32" aria-hidden="true">
         <rect width="32" height="32" rx="8" class="brand-back" />
-        <path class="brand-birds" d="M13 9.6 16 7.4l3 2.2M7.6 15.6l3-2.2 3 2.2M18.4 15.6l3-2.2 3 2.2M3.6 22.2l3-2.2 3 2.2M22.4 22.2l3-2.2 3 2.2" />
+        <path class="brand-birds" d="M13 9.6 16 7.4l3 2.2M7.6 15.6l3-2.2 3 2.2M18.4 15.6l3-2.2 3 2.2" />
+        <path class="brand-birds" d="M3.6 22.2l3-2.2 3 2.2M22.4 22.2l3-2.2 3 2.2" />
       </svg>
       SkeinMQ
     </a>
@@ -65,7 +66,9 @@ function Navigation({ route, signOut }: { route: Route; signOut: (() => void) | 
     <div class={open ? "side side-open" : "side"}>
       <div class="side-head">
         <Brand />
-        <button type="button" class="button menu-button" aria-expanded={open} aria-controls="menu" onClick={() => setOpen(!open)}>Menu</button>
+        <button type="button" class="button menu-button" aria-expanded={open} aria-controls="menu" onClick={() => setOpen(!open)}>
+          Menu
+        </button>
       </div>
       <div id="menu" class="menu">
         <nav aria-label="Screens">

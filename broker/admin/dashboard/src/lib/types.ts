@@ -9,7 +9,7 @@ export interface NodeOverview {
   node: string;
   version: string;
   state: string;
-  linked: boolean;
+  linked: number; // how many nodes it reaches
   uptime_seconds: number;
   connections: number;
   sessions: number;

@@ -67,9 +67,7 @@ export function EventsScreen({ route }: { route: Route }) {
   });
   return (
     <>
-      <Title
-        aside={<button type="button" class="button" aria-pressed={paused} onClick={() => setPaused(!paused)}>{paused ? "Go on" : "Pause"}</button>}
-      >
+      <Title aside={<button type="button" class="button" onClick={() => setPaused(!paused)}>{paused ? "Go on" : "Pause"}</button>}>
         Events
       </Title>
       <form class="filters" onSubmit={(event) => event.preventDefault()}>

@@ -134,7 +134,11 @@ function Nodes({ history }: { history: History }) {
         <tbody>
           {overview.nodes.map((node) => <NodeRow key={node.node} node={node} history={history} />)}
           {overview.silent_nodes.map((name) => (
-            <tr key={name}><th scope="row" class="nowrap">{name}</th><td><Pill>silent</Pill></td><td colSpan={11} class="quiet">no answer</td></tr>
+            <tr key={name}>
+              <th scope="row" class="nowrap">{name}</th>
+              <td><Pill>silent</Pill></td>
+              <td colSpan={11} class="quiet">no answer</td>
+            </tr>
           ))}
         </tbody>
       </table>

@@ -37,6 +37,7 @@ export function ranges(numbers: number[]): string {
 export function PartitionsScreen() {
   const { data, error } = usePoll("partitions", (signal) => ask<{ partitions: PartitionRow[] }>("partitions", { signal }), 2_000);
   const led = data ? ledBy(data.partitions) : [];
+  const shares = led.map((each) => `${each.node ?? "nobody"} leads ${each.partitions.length}`).join(", ");
   const tones = new Map(led.map(({ node }, index) => [node, node === null ? "none" : String((index % TONES) + 1)]));
   return (
     <>
@@ -47,7 +48,7 @@ export function PartitionsScreen() {
       {data && (
         <>
           <div class="panel">
-            <div class="cells" role="img" aria-label={led.map((each) => `${each.node ?? "nobody"} leads ${each.partitions.length}`).join(", ")}>
+            <div class="cells" role="img" aria-label={shares}>
               {data.partitions.map((row) => (
                 <span
                   key={row.partition} class={`cell cell-${tones.get(row.node)}`}
@@ -64,7 +65,10 @@ export function PartitionsScreen() {
               <tbody>
                 {led.map((each) => (
                   <tr key={each.node}>
-                    <th scope="row" class="nowrap"><span class={`swatch cell-${tones.get(each.node)}`} aria-hidden="true" /> {each.node ?? "nobody"}</th>
+                    <th scope="row" class="nowrap">
+                      <span class={`swatch cell-${tones.get(each.node)}`} aria-hidden="true" />
+                      {each.node ?? "nobody"}
+                    </th>
                     <td class="number">{each.partitions.length}</td>
                     <td class="ranges">{ranges(each.partitions)}</td>
                   </tr>

@@ -43,7 +43,9 @@ function ConnectForm({ overview, connect }: { overview: Overview | null; connect
       <Field id="mqtt-password" label="Password" type="password" value={password} onInput={setPassword} autocomplete="off" />
       <button type="submit" class="button button-full" disabled={busy}>{busy ? "Connecting…" : "Connect"}</button>
       {known.length === 0 && (
-        <p class="quiet">This node has no WebSocket listener (<code>ws://</code> or <code>wss://</code> in <code>listeners</code>); another may.</p>
+        <p class="quiet">
+          No node has a WebSocket listener (<code>ws://</code> or <code>wss://</code> in <code>listeners</code>) that is known here.
+        </p>
       )}
     </form>
   );
@@ -111,7 +113,10 @@ function PublishForm({ client }: { client: TryClient }) {
       </div>
       <div class="field">
         <label for="pub-payload">Payload</label>
-        <textarea id="pub-payload" class="mono" rows={3} value={payload} spellcheck={false} onInput={(e) => setPayload(e.currentTarget.value)} />
+        <textarea
+          id="pub-payload" class="mono" rows={3} value={payload} spellcheck={false}
+          onInput={(event) => setPayload(event.currentTarget.value)}
+        />
       </div>
       <div class="row">
         <label class="check"><input type="checkbox" checked={retain} onChange={(e) => setRetain(e.currentTarget.checked)} /> Retain</label>
@@ -127,7 +132,9 @@ function Messages({ messages, clear }: { messages: Incoming[]; clear: () => void
   return (
     <>
       <div class="row row-apart">
-        <span class="quiet">{plural(messages.length, "message")}, newest first{messages.length === MOST ? "; older ones are gone" : ""}</span>
+        <span class="quiet">
+          {plural(messages.length, "message")}, newest first{messages.length === MOST ? "; older ones are gone" : ""}
+        </span>
         <button type="button" class="button button-small" onClick={clear}>Clear</button>
       </div>
       <ul class="messages panel" role="log" aria-label="Messages">

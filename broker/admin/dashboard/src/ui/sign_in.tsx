@@ -13,7 +13,9 @@ export function SignIn({ why, submit }: { why: string; submit: (token: string) =
         }}
       >
         <h1 id="title" tabIndex={-1}>Sign in</h1>
-        <p class="quiet">This node asks for a bearer token: one of <code>admin.tokens</code>, or what is in <code>admin.token_file</code>.</p>
+        <p class="quiet">
+          This node asks for a bearer token: one of <code>admin.tokens</code>, or what is in <code>admin.token_file</code>.
+        </p>
         {why && <div class="notice notice-bad" role="alert">The node says: {why}.</div>}
         <div class="field">
           <label for="token">Token</label>
