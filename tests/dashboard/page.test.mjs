@@ -6,7 +6,8 @@ import { Mock } from "./mock_server.mjs";
 
 const SCREENS = [
   ["#/overview", "Overview", "All 3 nodes serve"], ["#/clients", "Clients", "sensor-0001"],
-  ["#/clients/sensor-0003", "sensor-0003", "plant/+/alarm"], ["#/slow", "Slow consumers", "sensor-0008"], ["#/events", "Events", "bad_credentials"],
+  ["#/clients/sensor-0003", "sensor-0003", "plant/+/alarm"], ["#/slow", "Slow consumers", "sensor-0008"],
+  ["#/events", "Events", "bad_credentials"],
   ["#/retained", "Retained messages", "6 messages"], ["#/retained?view=tree", "Retained messages", "firmware"],
   ["#/topics", "Try topics", "Connect"], ["#/explain?topic=plant/1&client=guest", "Explain a topic", "may not publish"],
   ["#/partitions", "Partitions", "mq-2"], ["#/config", "Configuration", "storage.durability"],
