@@ -8,7 +8,7 @@ import { NO_HISTORY, remember, SAMPLES } from "../../../broker/admin/dashboard/s
 import { asHex, asJson, asText, bestView, decodeBase64, preview } from "../../../broker/admin/dashboard/src/lib/payload";
 import { rateOf, ratesOfAll, ratesOfNode, worstLatency } from "../../../broker/admin/dashboard/src/lib/rates";
 import { hashOf, parseRoute } from "../../../broker/admin/dashboard/src/lib/route";
-import { ceiling } from "../../../broker/admin/dashboard/src/lib/scale";
+import { ceiling, nearest, positionOf, runs } from "../../../broker/admin/dashboard/src/lib/scale";
 import { treeOf } from "../../../broker/admin/dashboard/src/lib/tree";
 import type { NodeOverview, Overview } from "../../../broker/admin/dashboard/src/lib/types";
 import { merge } from "../../../broker/admin/dashboard/src/screens/events";
@@ -122,6 +122,16 @@ test("requests leave out what is empty, and escape the rest", () => {
 test("the axis ends at a round number", () => {
   assert.deepEqual([[], [0], [3], [7], [11], [100], [0.0003]].map((values) => ceiling(values)), [1, 1, 5, 10, 20, 100, 0.0005]);
   assert.equal(ceiling([null, 3 << 20], 1024), 5 << 20);
+});
+
+test("a line is broken where nothing is known", () => {
+  const times = [-200_000, 0, 1000, 2000, 3000, 60_000];
+  assert.deepEqual(runs([9, 1, 2, null, 3, 4], times), [[1, 2], [4], [5]], "too old, a gap, a pause");
+  assert.equal(positionOf(times, 5), 1);
+  assert.equal(positionOf([0, 90_000], 0), 0.5);
+  assert.equal(nearest(times, 1), 5);
+  assert.equal(nearest(times, positionOf(times, 3) - 0.001), 3);
+  assert.equal(nearest(times, 0.9), null);
 });
 
 test("partitions by node", () => {

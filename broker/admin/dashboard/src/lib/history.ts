@@ -2,7 +2,7 @@
 import { ratesOfAll, retained, total, worstLatency, type Rates } from "./rates";
 import type { Overview, Percentiles } from "./types";
 
-export const SAMPLES = 180; // the oldest goes when there are more
+export const SAMPLES = 200; // the oldest goes when there are more: three minutes and some
 
 export interface Sample extends Rates {
   time: number;

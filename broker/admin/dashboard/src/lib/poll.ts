@@ -57,7 +57,8 @@ export function usePoll<T>(key: string, ask: (signal: AbortSignal) => Promise<T>
   }, [key, everyMs, round]);
 
   const refresh = useCallback(() => setRound((old) => old + 1), []);
-  return { data: state.key === key ? state.data : null, error: state.error, refresh };
+  const mine = state.key === key;
+  return { data: mine ? state.data : null, error: mine ? state.error : null, refresh };
 }
 
 // The value as it was when nobody has changed it for a while.

@@ -1,7 +1,7 @@
 // How the cluster is, at a glance: what is wrong first, then figures, lines, the map and the nodes.
 import { ask } from "../lib/api";
 import { bytes, count, duration, latency, plural, rate, short } from "../lib/format";
-import { SAMPLES, type History, type Sample } from "../lib/history";
+import { type History, type Sample } from "../lib/history";
 import { usePoll } from "../lib/poll";
 import { ratesOfNode, total } from "../lib/rates";
 import type { Cluster, NodeOverview, Overview } from "../lib/types";
@@ -36,14 +36,14 @@ function Health({ cluster, overview }: { cluster: Cluster | null; overview: Over
   );
 }
 
-function Tile({ name, value, unit, values, tone }: {
-  name: string; value: string; unit?: string; values: (number | null)[]; tone?: 1 | 2 | 3 | 4;
+function Tile({ name, value, unit, values, times, tone }: {
+  name: string; value: string; unit?: string; values: (number | null)[]; times: number[]; tone?: 1 | 2 | 3 | 4;
 }) {
   return (
     <div class="tile panel">
       <span class="tile-name">{name}</span>
       <span class="tile-value">{value}{unit && <small> {unit}</small>}</span>
-      <Spark values={values} slots={SAMPLES} tone={tone} />
+      <Spark values={values} times={times} tone={tone} />
     </div>
   );
 }
@@ -52,18 +52,18 @@ type Drawn = "connections" | "sessions" | "subscriptions" | "retained" | "queued
 
 function Tiles({ samples }: { samples: Sample[] }) {
   const last = samples[samples.length - 1];
-  const line = (field: Drawn) =>
-    samples.map((sample) => sample[field]);
+  const times = samples.map((sample) => sample.time);
+  const line = (field: Drawn) => ({ values: samples.map((sample) => sample[field]), times });
   return (
     <div class="tiles" data-test="tiles">
-      <Tile name="Connections" value={short(last?.connections)} values={line("connections")} />
-      <Tile name="Sessions" value={short(last?.sessions)} values={line("sessions")} />
-      <Tile name="Subscriptions" value={short(last?.subscriptions)} values={line("subscriptions")} />
-      <Tile name="Retained" value={short(last?.retained)} values={line("retained")} />
-      <Tile name="Messages in" value={rate(last?.messagesIn)} unit="/s" values={line("messagesIn")} />
-      <Tile name="Messages out" value={rate(last?.messagesOut)} unit="/s" values={line("messagesOut")} tone={2} />
-      <Tile name="Queued" value={short(last?.queued)} values={line("queued")} tone={3} />
-      <Tile name="Dropped" value={rate(last?.dropped)} unit="/s" values={line("dropped")} tone={4} />
+      <Tile name="Connections" value={short(last?.connections)} {...line("connections")} />
+      <Tile name="Sessions" value={short(last?.sessions)} {...line("sessions")} />
+      <Tile name="Subscriptions" value={short(last?.subscriptions)} {...line("subscriptions")} />
+      <Tile name="Retained" value={short(last?.retained)} {...line("retained")} />
+      <Tile name="Messages in" value={rate(last?.messagesIn)} unit="/s" {...line("messagesIn")} />
+      <Tile name="Messages out" value={rate(last?.messagesOut)} unit="/s" {...line("messagesOut")} tone={2} />
+      <Tile name="Queued" value={short(last?.queued)} {...line("queued")} tone={3} />
+      <Tile name="Dropped" value={rate(last?.dropped)} unit="/s" {...line("dropped")} tone={4} />
     </div>
   );
 }
@@ -76,19 +76,19 @@ function Charts({ samples }: { samples: Sample[] }) {
   return (
     <div class="charts">
       <Chart
-        title="Messages" format={perSecond} times={times} slots={SAMPLES}
+        title="Messages" format={perSecond} times={times}
         series={[{ name: "in", tone: 1, values: of((s) => s.messagesIn) }, { name: "out", tone: 2, values: of((s) => s.messagesOut) }]}
       />
       <Chart
-        title="Bytes" base={1024} format={bytesPerSecond} times={times} slots={SAMPLES}
+        title="Bytes" base={1024} format={bytesPerSecond} times={times}
         series={[{ name: "in", tone: 1, values: of((s) => s.bytesIn) }, { name: "out", tone: 2, values: of((s) => s.bytesOut) }]}
       />
       <Chart
-        title="Publish to acknowledgement" format={latency} times={times} slots={SAMPLES}
+        title="Publish to acknowledgement" format={latency} times={times}
         series={[{ name: "p50", tone: 1, values: of((s) => s.ack.p50) }, { name: "p99", tone: 3, values: of((s) => s.ack.p99) }]}
       />
       <Chart
-        title="Publish to delivery" format={latency} times={times} slots={SAMPLES}
+        title="Publish to delivery" format={latency} times={times}
         series={[{ name: "p50", tone: 1, values: of((s) => s.deliver.p50) }, { name: "p99", tone: 3, values: of((s) => s.deliver.p99) }]}
       />
     </div>

@@ -1,6 +1,6 @@
 // Lines over time, as SVG: a large one with axis and a value under the pointer, and a small one for tiles.
 import { useState } from "preact/hooks";
-import { ceiling } from "../lib/scale";
+import { ceiling, nearest, positionOf, runs, WINDOW_MS } from "../lib/scale";
 
 export interface Series {
   name: string;
@@ -13,21 +13,21 @@ const HEIGHT = 160;
 const TOP = 8;
 
 
-// The pieces between gaps. The newest value is at the right edge, whatever there is on the left.
-function pieces(values: (number | null)[], slots: number, top: number, width: number, height: number, from: number) {
-  const found: [number, number][][] = [];
-  let piece: [number, number][] = [];
-  values.forEach((value, index) => {
-    if (value === null) {
-      if (piece.length) found.push(piece);
-      piece = [];
-      return;
-    }
-    const x = ((slots - values.length + index) / Math.max(1, slots - 1)) * width;
-    piece.push([x, from + (height - from) * (1 - value / top)]);
-  });
-  if (piece.length) found.push(piece);
-  return found;
+interface Area {
+  width: number;
+  height: number;
+  from: number; // the upper edge
+  top: number; // the value there
+}
+
+// The pieces between gaps, newest at the right edge.
+function pieces(values: (number | null)[], times: number[], { width, height, from, top }: Area) {
+  return runs(values, times).map((run) =>
+    run.map((index): [number, number] => [
+      positionOf(times, index) * width,
+      from + (height - from) * (1 - (values[index] ?? 0) / top),
+    ]),
+  );
 }
 
 const path = (points: [number, number][]) =>
@@ -37,25 +37,23 @@ const path = (points: [number, number][]) =>
 interface ChartProps {
   title: string;
   series: Series[];
-  slots: number;
   format: (value: number | null | undefined) => string;
   times: number[];
   base?: 1000 | 1024; // of the unit's prefixes
 }
 
-export function Chart({ title, series, slots, format, times, base }: ChartProps) {
+export function Chart({ title, series, format, times, base }: ChartProps) {
   const [under, setUnder] = useState<number | null>(null);
   const top = ceiling(series.flatMap((each) => each.values), base);
-  const length = times.length;
-  const index = under === null ? length - 1 : under;
+  const last = times.length - 1;
+  const index = under === null ? last : Math.min(under, last);
   const move = (event: PointerEvent) => {
     const box = (event.currentTarget as Element).getBoundingClientRect();
-    const slot = Math.round(((event.clientX - box.left) / box.width) * (slots - 1)) - (slots - length);
-    setUnder(slot >= 0 && slot < length ? slot : null);
+    setUnder(nearest(times, (event.clientX - box.left) / box.width));
   };
-  const ago = length ? Math.round(((times[length - 1] ?? 0) - (times[index] ?? 0)) / 1000) : 0;
-  const now = series.map((each) => `${each.name} ${format(each.values[length - 1])}`).join(", ");
-  const cursor = ((slots - length + index) / Math.max(1, slots - 1)) * WIDTH;
+  const ago = Math.round(((times[last] ?? 0) - (times[index] ?? 0)) / 1000);
+  const now = series.map((each) => `${each.name} ${format(each.values[last])}`).join(", ");
+  const cursor = positionOf(times, index) * WIDTH;
   return (
     <figure class="chart panel">
       <figcaption>
@@ -78,7 +76,7 @@ export function Chart({ title, series, slots, format, times, base }: ChartProps)
             <line key={part} class="grid" x1="0" x2={WIDTH} y1={TOP + (HEIGHT - TOP) * part} y2={TOP + (HEIGHT - TOP) * part} />
           ))}
           {series.map((each) =>
-            pieces(each.values, slots, top, WIDTH, HEIGHT, TOP).map((points, piece) => (
+            pieces(each.values, times, { width: WIDTH, height: HEIGHT, from: TOP, top }).map((points, piece) => (
               <g key={`${each.name}${piece}`} class={`tone-${each.tone}`}>
                 {each.tone === 1 && points.length > 1 && (
                   <path class="area" d={`${path(points)}L${points[points.length - 1]?.[0]} ${HEIGHT}L${points[0]?.[0]} ${HEIGHT}Z`} />
@@ -93,18 +91,18 @@ export function Chart({ title, series, slots, format, times, base }: ChartProps)
         <span class="axis axis-bottom" aria-hidden="true">0</span>
       </div>
       <div class="chart-foot" aria-hidden="true">
-        <span>{slots / 60} min ago</span>
+        <span>{WINDOW_MS / 60_000} min ago</span>
         <span>{under === null ? "now" : `${ago} s ago`}</span>
       </div>
     </figure>
   );
 }
 
-export function Spark({ values, slots, tone = 1 }: { values: (number | null)[]; slots: number; tone?: Series["tone"] }) {
-  const top = ceiling(values);
+export function Spark({ values, times, tone = 1 }: { values: (number | null)[]; times: number[]; tone?: Series["tone"] }) {
+  const area = { width: 120, height: 27, from: 2, top: ceiling(values) };
   return (
     <svg class={`spark tone-${tone}`} viewBox="0 0 120 28" preserveAspectRatio="none" aria-hidden="true">
-      {pieces(values, slots, top, 120, 27, 2).map((points, piece) => <path key={piece} class="line" d={path(points)} />)}
+      {pieces(values, times, area).map((points, piece) => <path key={piece} class="line" d={path(points)} />)}
     </svg>
   );
 }
