@@ -36,9 +36,10 @@ CONTAINER_FIELDS = {
     "name", "image", "imagePullPolicy", "securityContext", "command", "args", "env", "ports", "startupProbe", "livenessProbe",
     "readinessProbe", "lifecycle", "resources", "volumeMounts",
 }
-# What the images say: programs, and how they begin.
+# How the images' programs begin. That of the broker is what its Dockerfile makes; the others' programs are this machine's.
 IMAGES = {"skeinmq": ["skeinmqd"], "quay.io/coreos/etcd": ["etcd"], "docker.io/eclipse-mosquitto": []}
-PATH = "/opt:/usr/local/bin:/usr/bin:/bin"
+PATH = "/usr/local/bin:/usr/bin:/bin"
+IMAGE_ROOT = HERE.parents[1] / "deploy" / "image_root.sh"
 
 
 def expand(text, values):
@@ -48,6 +49,12 @@ def expand(text, values):
 
 def known(fields, allowed, where):
     assert set(fields) <= allowed, f"{where}: kubelet.py does not know {sorted(set(fields) - allowed)}"
+
+
+def image_of(folder, skeinmqd):
+    """The file system of the broker's image, with that program and the skeinmqctl beside it."""
+    subprocess.run([IMAGE_ROOT, folder, "0", skeinmqd, str(skeinmqd).replace("skeinmqd", "skeinmqctl")], check=True)
+    return folder
 
 
 class Files:
@@ -146,11 +153,10 @@ class Pod:
         root.mkdir(parents=True, exist_ok=True)
         spec = {
             "root": str(root), "hostname": self.name, "read_only": context["readOnlyRootFilesystem"], "mounts": self.mounts,
-            "programs": [program(), program().replace("skeinmqd", "skeinmqctl")], "uid": context["runAsUser"],
-            "gid": context["runAsGroup"], "groups": [context["fsGroup"]] if "fsGroup" in context else [],
+            "image": str(self.world.image) if image == "skeinmq" else None, "uid": context["runAsUser"], "gid": context["runAsGroup"],
+            "groups": [context["fsGroup"]] if "fsGroup" in context else [],
             "environment": values, "command": words, "files": {
                 "/etc/resolv.conf": self.world.resolv_conf(), "/etc/hosts": f"127.0.0.1 localhost\n{self.host.address} {self.name}\n",
-                "/etc/passwd": "root:x:0:0::/:/bin/false\n",
             },
         }
         path = self.world.folder / f"{self.unique}.json"
@@ -254,6 +260,7 @@ class Pod:
 class Kubernetes:
     def __init__(self, folder, documents, namespace="iot"):
         self.folder, self.documents, self.namespace = folder, documents, namespace
+        self.image = image_of(folder / "image", program())  # of brokers that are started from now on
         self.network = Network()
         self.dns_host, self.node, self.clients = (self.network.add(name) for name in ("dns", "node", "clients"))
         self.pods, self.leaving, self.count = {}, [], 0

@@ -2,7 +2,7 @@
 
     ip netns exec NAMESPACE python3 pod_root.py SPEC.json
 
-The root is a folder in memory with the machine's /usr, read-only, as the image. The process id stays that of the caller.
+The root is the folder of an image; without one the machine's /usr is the image. The process id stays that of the caller.
 """
 
 import ctypes
@@ -40,29 +40,45 @@ def bind(source, target, read_only):
         mount(source, target, flags=MS_BIND | MS_REMOUNT | MS_RDONLY)
 
 
-def build_root(root, spec):
-    mount("none", "/", flags=MS_REC | MS_PRIVATE)
+def machine_as_image(root):
     mount("tmpfs", root, "tmpfs", MS_NOSUID)
     bind("/usr", root / "usr", read_only=True)
     for name in ("bin", "sbin", "lib", "lib64"):
         (root / name).symlink_to(f"usr/{name}")
+    for name in ("ld.so.cache", "nsswitch.conf", "ssl", "alternatives"):
+        if pathlib.Path("/etc", name).exists():
+            bind(f"/etc/{name}", root / "etc" / name, read_only=True)
+
+
+def layer_on(image, root):
+    mount("tmpfs", root, "tmpfs", MS_NOSUID)
+    for name in ("upper", "work", "root"):
+        (root / name).mkdir()
+    mount("overlay", root / "root", "overlay", 0, f"lowerdir={image},upperdir={root}/upper,workdir={root}/work")
+    return root / "root"
+
+
+def build_root(root, spec):
+    mount("none", "/", flags=MS_REC | MS_PRIVATE)
+    if spec["image"]:
+        root = layer_on(spec["image"], root)
+    else:
+        machine_as_image(root)
     for name in ("null", "zero", "urandom", "random"):
         bind(f"/dev/{name}", root / "dev" / name, read_only=False)
     (root / "proc").mkdir()
     mount("/proc", root / "proc", flags=MS_BIND)
-    for name in ("ld.so.cache", "nsswitch.conf", "ssl", "alternatives"):
-        if pathlib.Path("/etc", name).exists():
-            bind(f"/etc/{name}", root / "etc" / name, read_only=True)
     for name, text in spec["files"].items():
         path = root / name.lstrip("/")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    for program in spec["programs"]:
-        bind(program, root / "opt" / pathlib.Path(program).name, read_only=True)
     for volume in spec["mounts"]:
         bind(volume["source"], root / volume["target"].lstrip("/"), volume["read_only"])
-    if spec["read_only"]:
+    if spec["read_only"] and spec["image"]:
+        mount("none", root, None, MS_REMOUNT | MS_RDONLY)
+    elif spec["read_only"]:
         mount("tmpfs", root, "tmpfs", MS_REMOUNT | MS_RDONLY)
+    return root
 
 
 def main(path):
@@ -70,8 +86,7 @@ def main(path):
     check(libc.unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS), "unshare")
     name = spec["hostname"].encode()
     check(libc.sethostname(name, len(name)), "sethostname")
-    root = pathlib.Path(spec["root"])
-    build_root(root, spec)
+    root = build_root(pathlib.Path(spec["root"]), spec)
     os.chroot(root)
     os.chdir("/")
     for capability in range(64):

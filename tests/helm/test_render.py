@@ -3,6 +3,7 @@
 import os
 import pathlib
 import re
+import shlex
 import shutil
 
 import pytest
@@ -150,3 +151,19 @@ def test_the_notes_name_what_is_there(tmp_path):
     assert documents["Service", host.group(1)]["spec"]["ports"][0]["port"] == int(host.group(2))
     assert "exec mq-skeinmq-0 -c skeinmq -- skeinmqctl cluster status" in notes
     assert "replicaCount=5" in notes
+
+
+def test_the_commands_of_the_readme_name_what_is_there():
+    """README.md, docs/operations.md: values exist, and so do the objects."""
+    text = (CHART.parents[1] / "README.md").read_text() + (CHART.parents[1] / "docs" / "operations.md").read_text()
+    commands = re.findall(r"^ *(helm (?:install|upgrade) mq \./helm/skeinmq.*)$", text, re.M)
+    assert len(commands) >= 4
+    for command in commands:
+        words = [word for word in shlex.split(command)[4:] if word not in ("--wait", "--reuse-values")]
+        replicas = render(*words)["StatefulSet", "mq-skeinmq"]["spec"]["replicas"]
+        assert replicas == (5 if "replicaCount=5" in command else 3)
+    documents = render("--set", "serviceMonitor.enabled=true,prometheusRule.enabled=true,dashboards.enabled=true")
+    assert {"ServiceMonitor", "PrometheusRule"} <= {kind for kind, _ in documents}
+    for kind, name in re.findall(r"kubectl .*?(service)/([\w-]+)", text) + re.findall(r"kubectl get (secret) ([\w-]+)", text):
+        assert (kind.capitalize(), name) in documents, name
+    assert documents["StatefulSet", "mq-skeinmq"]["spec"]["template"]["spec"]["containers"][0]["image"] == "skeinmq:0.1.0"
