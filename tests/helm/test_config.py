@@ -70,10 +70,10 @@ def test_a_wrong_key_is_told(tmp_path):
 
 
 def test_a_given_password_is_the_one():
-    documents = render("--set", "auth.username=ann", "--set", "auth.password=correct horse", "--set", "admin.token=t0ken")
+    documents = render("--set", "auth.username=ann", "--set", "auth.password=correct horse", "--set", "admin.token=0123456789abcdefg")
     assert secret(documents, "mq-skeinmq-auth")["password"] == b"correct horse"
     assert secret(documents, "mq-skeinmq-auth")["users.txt"].startswith(b"ann:$6$")
-    assert secret(documents, "mq-skeinmq-admin") == {"token": b"t0ken"}
+    assert secret(documents, "mq-skeinmq-admin") == {"token": b"0123456789abcdefg"}
 
 
 def test_generated_secrets_differ_from_release_to_release_and_are_long():

@@ -64,6 +64,7 @@ def test_a_typo_in_a_template_is_seen(tmp_path, file, before, after, where):
     (["--set", "clientTls.certManager.enabled=true"], "issuerRef"),
     (["--set", "drain.seconds=100"], "terminationGracePeriodSeconds"),
     (["--set", "etcd.members=2"], "members"),
+    (["--set", "admin.token=short"], "token"),
 ])
 def test_what_is_refused(program, arguments, wanted):
     assert wanted in helm(program, "template", "mq", CHART, *arguments, code=1)

@@ -89,6 +89,23 @@ def test_the_image(compose, dockerfile):
     assert done.returncode == 0 and "will refuse every client" in done.stderr, "closed until it is told whom to let in"
 
 
+def test_the_monitoring_of_compose_uses_the_files_of_the_chart(compose, tmp_path):
+    more = yaml.safe_load((DEPLOY / "compose.monitoring.yaml").read_text())
+    for name, service in more["services"].items():
+        for volume in service.get("volumes", []):
+            source = volume.split(":")[0]
+            assert (DEPLOY / source).exists() if source.startswith(".") else source in more["volumes"], volume
+        if name in nodes_of(compose):
+            token = tmp_path / "token"
+            token.write_text("0123456789abcdef")
+            done = check_config(compose["services"][name]["command"], {**service["environment"], "SKEINMQ_ADMIN_TOKEN_FILE": str(token)})
+            assert done.returncode == 0, done.stderr
+        else:
+            assert all(port.startswith("127.0.0.1:") for port in service["ports"])
+    scraped = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())["scrape_configs"][0]["static_configs"][0]["targets"]
+    assert scraped == [f"{name}:9883" for name in nodes_of(compose)]
+
+
 @pytest.fixture(scope="module")
 def image_root(tmp_path_factory):
     """What the last stage of the Dockerfile copies."""
