@@ -2,14 +2,20 @@
 # Gathers what a container needs to run the programs, and nothing else: the programs, the libraries that they load, certificates,
 # licenses, and a list of all of it (SPDX). No shell, no package manager.
 #
-# Usage: deploy/image_root.sh FOLDER VERSION PROGRAM...
+# Usage: deploy/image_root.sh FOLDER VERSION [--npm package-lock.json] PROGRAM...
 #
-# Needs dpkg, for it names the packages. SOURCE_DATE_EPOCH is the time in the list.
+# Needs dpkg, for it names the packages. --npm names what is bundled in the programs, for the list (needs node). SOURCE_DATE_EPOCH is the time
+# in the list.
 set -euo pipefail
 
 root=$1
 version=$2
 shift 2
+lock=
+if [[ $1 == --npm ]]; then
+  lock=$(readlink -f "$2")
+  shift 2
+fi
 
 # What the programs load, under the names by which they ask for it; prints the packages. dpkg knows a file below /lib or /usr/lib, which are
 # one.
@@ -53,13 +59,13 @@ for package in "${packages[@]}"; do
   install -D -m 644 "/usr/share/doc/$package/copyright" "$root/usr/share/doc/$package/copyright"
 done
 
-# One JSON object a package; Debian's names and versions have no character that JSON escapes.
+# ID VERSION LICENSE LOCATOR SUPPLIER [NAME]: one JSON object; names and versions have no character that JSON escapes.
 describe() {
-  local name=$1 number=$2 license=$3 locator=$4
+  local name=$1 number=$2 license=$3 locator=$4 shown=${6:-$1}
   cat <<JSON
     {
       "SPDXID": "SPDXRef-Package-$(tr -c 'A-Za-z0-9.\n-' - <<<"$name")",
-      "name": "$name",
+      "name": "$shown",
       "versionInfo": "$number",
       "supplier": "$5",
       "downloadLocation": "NOASSERTION",
@@ -74,8 +80,24 @@ describe() {
 JSON
 }
 
+# NAME VERSION LICENSE of each npm package that is not for development only.
+bundled() {
+  [[ -n $lock ]] || return 0
+  node -e '
+    for (const [path, entry] of Object.entries(require(process.argv[1]).packages)) {
+      if (path && !entry.dev) console.log(path.replace(/^.*node_modules\//, ""), entry.version, entry.license ?? "NOASSERTION");
+    }' "$lock" | sort -u -k 1,2
+}
+
+# What the programs need, as another line of `relations`.
+relate() {
+  relations+=",
+    {\"spdxElementId\": \"SPDXRef-Package-skeinmq\", \"relationshipType\": \"$2\","
+  relations+=" \"relatedSpdxElement\": \"SPDXRef-Package-$(tr -c 'A-Za-z0-9.\n-' - <<<"$1")\"}"
+}
+
 write_list() {
-  local package number architecture relations=""
+  local package number architecture license relations=""
   local when
   when=$(date -u -d "@${SOURCE_DATE_EPOCH:-$(date +%s)}" +%Y-%m-%dT%H:%M:%SZ)
   cat <<JSON
@@ -92,10 +114,13 @@ JSON
   while read -r package number architecture; do
     echo ","
     describe "$package" "$number" NOASSERTION "pkg:deb/debian/$package@$number?arch=$architecture" "Organization: Debian"
-    relations+=",
-    {\"spdxElementId\": \"SPDXRef-Package-skeinmq\", \"relationshipType\": \"DEPENDS_ON\","
-    relations+=" \"relatedSpdxElement\": \"SPDXRef-Package-$(tr -c 'A-Za-z0-9.\n-' - <<<"$package")\"}"
+    relate "$package" DEPENDS_ON
   done < <(dpkg-query -W -f '${Package} ${Version} ${Architecture}\n' "${packages[@]}" | sort -u -k 1,1)
+  while read -r package number license; do
+    echo ","
+    describe "npm-$package-$number" "$number" "$license" "pkg:npm/${package/@/%40}@$number" NOASSERTION "$package"
+    relate "npm-$package-$number" CONTAINS
+  done < <(bundled)
   cat <<JSON
   ],
   "relationships": [
