@@ -141,6 +141,13 @@ test_cluster() { # PRESET PYTEST-ARGUMENTS...
     run_pytest "$preset" "$results/$preset-cluster.xml" tests/cluster "$@"
 }
 
+# The chart: rendered, validated, and its pods run.
+test_helm() { # PRESET
+  [[ -z ${fetching-} ]] || wait "$fetching" || cat "$root/build/helm-setup.log"
+  step "helm: tools" - "$root/tests/helm/setup.sh" "$root/build"
+  step "helm" "$results/helm.xml" run_pytest "$1" "$results/helm.xml" tests/helm
+}
+
 # Simulated clusters. The seed of the first is the clock's; a broken promise prints its own.
 run_sim() { # SECONDS
   local seed
@@ -198,6 +205,9 @@ case $mode in
     step "bench: TLS" - "$python" "$root/tests/bench/tls.py" --skeinmqd "$root/build/release/cmd/skeinmqd/skeinmqd"
     ;;
   full)
+    # Downloads, while the machine compiles.
+    "$root/tests/helm/setup.sh" "$root/build" >"$root/build/helm-setup.log" 2>&1 &
+    fetching=$!
     step "clients" - "$root/tests/integration/setup_clients.sh" "$root/build"
     test_units release
     test_conformance release
@@ -207,6 +217,7 @@ case $mode in
     test_dashboard
     # All of them take long: --cluster runs them.
     test_cluster release -k "network or a_node_is_killed"
+    test_helm release
     # Hostile bytes and restarts for memory errors; several shards and the disk's threads for races.
     test_units asan-ubsan -LE tidy
     test_conformance asan-ubsan
@@ -223,6 +234,7 @@ case $mode in
     done
     test_dashboard
     test_cluster release
+    test_helm release
     ;;
 esac
 finish

@@ -163,7 +163,7 @@ class Worker(threading.Thread):
             client = None
             try:
                 client = Client(addresses[self.tries % len(addresses)], 5)
-                client.send(wire.connect(5, **fields))
+                client.send(wire.connect(5, **fields, **getattr(self.cluster, "credentials", {})))
                 answer = client.receive()
                 if answer is not None and answer.reason == 0:
                     return client, answer

@@ -1,5 +1,7 @@
 """deploy/Dockerfile and deploy/compose.yaml, as far as they can be checked without a container."""
 
+import json
+import os
 import pathlib
 import re
 import shlex
@@ -35,6 +37,10 @@ def one(dockerfile, name):
     return found[0]
 
 
+def environment_of(dockerfile):
+    return dict(part.split("=", 1) for part in shlex.split(one(dockerfile, "ENV")))
+
+
 def check_config(arguments, environment=()):
     return subprocess.run([program(), "--check-config", *arguments], capture_output=True, text=True, timeout=60,
                           env=dict(environment))
@@ -45,7 +51,7 @@ def nodes_of(compose):
 
 
 def test_each_node_of_compose_has_a_configuration_that_is_taken(compose, dockerfile):
-    environment = dict(part.split("=", 1) for part in shlex.split(one(dockerfile, "ENV")))
+    environment = environment_of(dockerfile)
     assert len(nodes_of(compose)) == 3
     for name, service in nodes_of(compose).items():
         done = check_config(service["command"], environment)
@@ -74,12 +80,68 @@ def test_what_compose_names_is_there(compose):
 def test_the_image(compose, dockerfile):
     assert one(dockerfile, "USER") == "10001:10001"
     folder = one(dockerfile, "VOLUME")
-    assert f"SKEINMQ_DATA_DIR={folder}" == one(dockerfile, "ENV")
+    assert environment_of(dockerfile) == {"SKEINMQ_DATA_DIR": folder, "PATH": "/usr/local/bin"}
+    assert one(dockerfile, "FROM") == "scratch", "no shell, no package manager"
     assert all(service["volumes"][0].endswith(f":{folder}") for service in nodes_of(compose).values())
     assert '["skeinmqctl", "cluster", "ready"]' in one(dockerfile, "HEALTHCHECK")
     command = yaml.safe_load(one(dockerfile, "ENTRYPOINT")) + yaml.safe_load(one(dockerfile, "CMD"))
     done = check_config(command[1:])
     assert done.returncode == 0 and "will refuse every client" in done.stderr, "closed until it is told whom to let in"
+
+
+def test_the_monitoring_of_compose_uses_the_files_of_the_chart(compose, tmp_path):
+    more = yaml.safe_load((DEPLOY / "compose.monitoring.yaml").read_text())
+    for name, service in more["services"].items():
+        for volume in service.get("volumes", []):
+            source = volume.split(":")[0]
+            assert (DEPLOY / source).exists() if source.startswith(".") else source in more["volumes"], volume
+        if name in nodes_of(compose):
+            token = tmp_path / "token"
+            token.write_text("0123456789abcdef")
+            done = check_config(compose["services"][name]["command"], {**service["environment"], "SKEINMQ_ADMIN_TOKEN_FILE": str(token)})
+            assert done.returncode == 0, done.stderr
+        else:
+            assert all(port.startswith("127.0.0.1:") for port in service["ports"])
+    scraped = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())["scrape_configs"][0]["static_configs"][0]["targets"]
+    assert scraped == [f"{name}:9883" for name in nodes_of(compose)]
+
+
+@pytest.fixture(scope="module")
+def image_root(tmp_path_factory):
+    """What the last stage of the Dockerfile copies."""
+    folder = tmp_path_factory.mktemp("image") / "root"
+    subprocess.run([DEPLOY / "image_root.sh", folder, "1.2.3", "--npm", DEPLOY.parent / "broker/admin/dashboard/package-lock.json",
+                    program(), program().replace("skeinmqd", "skeinmqctl")], check=True, env={**os.environ, "SOURCE_DATE_EPOCH": "0"})
+    return folder
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="chroot needs root")
+def test_the_programs_run_with_nothing_but_what_is_in_the_image(image_root):
+    for name in ("skeinmqd", "skeinmqctl"):
+        done = subprocess.run(["/usr/sbin/chroot", "--userspec=10001:10001", image_root, f"/usr/local/bin/{name}", "--version"], env={},
+                              capture_output=True, text=True, check=False)
+        assert done.returncode == 0 and name in done.stdout, done.stderr
+    assert not list(image_root.rglob("sh")) and not list(image_root.rglob("dpkg"))
+    data = image_root / "var/lib/skeinmq"
+    assert (data.stat().st_uid, data.stat().st_mode & 0o777) == (10001, 0o750)
+
+
+def test_the_list_of_what_is_in_the_image(image_root):
+    """SPDX 2.3: the fields that it requires, each library's package, and each package's license beside it."""
+    listed = json.loads((image_root / "usr/share/doc/skeinmq/sbom.spdx.json").read_text())
+    assert listed["spdxVersion"] == "SPDX-2.3" and listed["dataLicense"] == "CC0-1.0" and listed["SPDXID"] == "SPDXRef-DOCUMENT"
+    assert listed["creationInfo"]["created"] == "1970-01-01T00:00:00Z" and listed["documentNamespace"].startswith("https://")
+    packages = {package["name"]: package for package in listed["packages"]}
+    assert packages["skeinmq"]["versionInfo"] == "1.2.3" and packages["skeinmq"]["licenseDeclared"] == "Apache-2.0"
+    assert {"libc6", "librocksdb7.8", "libssl3", "ca-certificates"} <= set(packages)
+    assert packages["preact"]["licenseDeclared"] == "MIT" and "esbuild" not in packages, "what is bundled, and not what bundles"
+    for package in listed["packages"]:
+        name, bundled = package["name"], package["externalRefs"][0]["referenceLocator"].startswith("pkg:npm/")
+        assert package["versionInfo"] and package["downloadLocation"] == "NOASSERTION", name
+        assert re.fullmatch(r"SPDXRef-[A-Za-z0-9.-]+", package["SPDXID"]), name
+        assert name == "skeinmq" or bundled or (image_root / "usr/share/doc" / name / "copyright").is_file(), name
+    ends = {relation["relatedSpdxElement"] for relation in listed["relationships"]}
+    assert ends == {package["SPDXID"] for package in listed["packages"]}
 
 
 @pytest.mark.skipif(shutil.which("dpkg") is None or shutil.which("readelf") is None, reason="asks dpkg and readelf")
