@@ -132,9 +132,10 @@ def test_client_that_never_reads_its_answers(broker, guard, name, packet):
     block = one * (65536 // len(one))
     client.socket.setblocking(False)
     sent, most = 0, scaled(96) * MIB
+    growth = 16 if packet == "SUBSCRIBE" else 48  # asking for the same retained messages again and again adds nothing
     while sent < most:
         _, writable, _ = select.select([], [client.socket], [], 2)
-        guard.check(growth_mib=48)
+        guard.check(growth_mib=growth)
         if not writable:
             break
         try:
@@ -143,9 +144,9 @@ def test_client_that_never_reads_its_answers(broker, guard, name, packet):
             break
         sent += count
     assert sent > 65536
-    guard.check(growth_mib=48)
+    guard.check(growth_mib=growth)
     client.close()
-    guard.finish(growth_mib=48)
+    guard.finish(growth_mib=growth)
 
 
 @pytest.mark.parametrize("version", [4, 5])
