@@ -83,6 +83,7 @@ export async function ask<T>(
     return (text ? JSON.parse(text) : {}) as T;
   }
   const why = await errorOf(response);
+  if (options.signal?.aborted) throw new ApiError(0, "given up");
   if (response.status === 401) unauthorized(shown ? why : "");
   throw new ApiError(response.status, why);
 }
