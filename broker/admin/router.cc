@@ -24,6 +24,7 @@ std::string_view TakeSegment(std::string_view* path) {
 // A {name} takes one segment that is not empty.
 bool Matches(std::string_view pattern, std::string_view path, Values* values) {
   values->clear();
+  if (path.ends_with('/') != pattern.ends_with('/')) return false;
   while (!pattern.empty() && !path.empty()) {
     const std::string_view wanted = TakeSegment(&pattern);
     const std::string_view given = TakeSegment(&path);
