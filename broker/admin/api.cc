@@ -7,150 +7,145 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "broker/admin/answers.h"
+#include "broker/admin/gather.h"
+#include "broker/admin/openapi.h"
 #include "broker/admin/render.h"
-#include "broker/admin/token.h"
 
 namespace skein::admin {
 namespace {
 
-constexpr std::string_view kNodes = "/api/v1/cluster/nodes/";
-constexpr std::string_view kLeave = "/leave";
-
-Response Fail(int status, const std::string& why) {
-  return {status, RenderError(why), {}};
-}
-
-Response Fail(const absl::Status& status) {
-  const std::string why(status.message());
-  switch (status.code()) {
-    case absl::StatusCode::kInvalidArgument:
-      return Fail(400, why);
-    case absl::StatusCode::kNotFound:
-      return Fail(404, why);
-    case absl::StatusCode::kFailedPrecondition:
-      return Fail(409, why);
-    default:
-      return Fail(503, why);
+// A parameter that the route does not know; empty: there is none.
+std::string Unknown(const Request& request, const Route& route) {
+  for (const auto& [name, value] : request.query) {
+    if (std::find(route.parameters.begin(), route.parameters.end(), name) == route.parameters.end())
+      return name;
   }
-}
-
-// "[::1]:9883" -> "::1", "localhost:9883" -> "localhost".
-std::string_view HostOf(std::string_view header) {
-  if (header.starts_with('[')) return header.substr(1, header.find(']') - 1);
-  return header.substr(0, header.rfind(':'));
-}
-
-// An address, not a name that begins like one.
-bool IsHere(std::string_view host) {
-  const bool number = host.find_first_not_of("0123456789.") == host.npos;
-  return host == "localhost" || host == "::1" || (number && host.starts_with("127."));
-}
-
-// NAME of /api/v1/cluster/nodes/NAME/leave; empty: it is something else.
-std::string_view NodeOf(std::string_view path) {
-  if (!path.starts_with(kNodes) || !path.ends_with(kLeave) ||
-      path.size() <= kNodes.size() + kLeave.size())
-    return {};
-  return path.substr(kNodes.size(), path.size() - kNodes.size() - kLeave.size());
-}
-
-std::optional<std::string> ParameterOf(const Request& request, const char* name) {
-  const auto found = request.query.find(name);
-  return found == request.query.end() ? std::nullopt : std::optional(found->second);
+  return {};
 }
 
 }  // namespace
 
-struct Api::Entry {
-  std::string_view method;
-  std::string_view path;  // empty: that of Forget
-  Response (Api::*handle)(const Request&);
-  bool open = false;  // for probes, which have no token
+Api::Api(ApiOptions options)
+    : options_(std::move(options)),
+      gate_(options_.gate, options_.log),
+      clients_(options_.clients, options_.node, options_.peers),
+      messages_(options_.messages),
+      settings_(options_.settings, options_.node, options_.peers) {
+  AddRoutes();
+  clients_.AddTo(&router_);
+  messages_.AddTo(&router_);
+  settings_.AddTo(&router_);
+}
 
-  bool Matches(std::string_view asked) const {
-    return path.empty() ? !NodeOf(asked).empty() : path == asked;
-  }
-};
-
-const Api::Entry Api::kEntries[] = {
-    {"GET", "/livez", &Api::Live, true},
-    {"GET", "/readyz", &Api::Ready, true},
-    {"GET", "/api/v1/cluster", &Api::Cluster},
-    {"GET", "/api/v1/partitions", &Api::Partitions},
-    {"GET", "/api/v1/routes", &Api::Routes},
-    {"POST", "/api/v1/cluster/drain", &Api::Drain},
-    {"POST", "/api/v1/cluster/leave", &Api::Leave},
-    {"POST", "", &Api::Forget},
-};
+void Api::AddRoutes() {
+  const auto add = [this](const char* method, const char* path, Role role,
+                          std::vector<std::string> parameters,
+                          Response (Api::*handle)(const Request&, const Values&)) {
+    router_.Add({method, path, role, std::move(parameters),
+                 [this, handle](const Request& request, const Values& values) {
+                   return (this->*handle)(request, values);
+                 }});
+  };
+  add("GET", "/livez", Role::kOpen, {}, &Api::Live);
+  add("GET", "/readyz", Role::kOpen, {}, &Api::Ready);
+  add("GET", "/api/v1/overview", Role::kRead, {}, &Api::Overview);
+  add("GET", "/api/v1/cluster", Role::kRead, {}, &Api::Cluster);
+  add("GET", "/api/v1/partitions", Role::kRead, {}, &Api::Partitions);
+  add("GET", "/api/v1/routes", Role::kRead, {"prefix", "node", "limit"}, &Api::Routes);
+  add("POST", "/api/v1/cluster/drain", Role::kOperate, {}, &Api::Drain);
+  add("POST", "/api/v1/cluster/leave", Role::kAdmin, {}, &Api::Leave);
+  add("POST", "/api/v1/cluster/nodes/{node}/leave", Role::kAdmin, {}, &Api::Forget);
+  router_.Add({"GET", "/api/v1/openapi.json", Role::kRead, {}, [](const Request&, const Values&) {
+                 Response response;
+                 response.body = kOpenApi;
+                 return response;
+               }});
+}
 
 Response Api::Handle(const Request& request) {
   ++requests_;
-  Response response = Dispatch(request);
+  Request mine = request;
+  Response response = Dispatch(&mine);
   if (response.status == 401 || response.status == 403) ++refused_;
   if (response.status == 503) ++busy_;
-  const bool changes = request.method != "GET";
+  const bool changes = request.method != "GET" && request.method != "HEAD";
   options_.log->Log(changes ? LogLevel::kInfo : LogLevel::kDebug, "admin.request",
-                    {{"peer", request.peer},
+                    {{"who", mine.who},
+                     {"peer", request.peer},
                      {"method", request.method},
                      {"path", request.path},
                      {"status", response.status}});
   return response;
 }
 
-Response Api::Dispatch(const Request& request) {
-  const auto matches = [&](const Entry& entry) { return entry.Matches(request.path); };
-  const Entry* const entry = std::find_if(std::begin(kEntries), std::end(kEntries), matches);
+Response Api::Dispatch(Request* request) {
+  const Router::Found found = router_.Find(request->method, request->path);
   // Who may not ask is not told either what there is.
-  if (entry == std::end(kEntries) || !entry->open) {
-    if (Response refusal = Admit(request); refusal.status != 200) return refusal;
+  const Role role = found.route == nullptr ? Role::kRead : found.route->role;
+  if (role != Role::kOpen && !request->from_node) {
+    if (Response refusal = Admit(*request, role, &request->who); refusal.status != 200)
+      return refusal;
   }
-  if (entry == std::end(kEntries)) return Fail(404, "there is nothing here");
-  if (request.method == entry->method || (request.method == "HEAD" && entry->method == "GET"))
-    return (this->*entry->handle)(request);
-  Response wrong = Fail(405, absl::StrCat("only ", std::string(entry->method), " is possible"));
-  wrong.allow = entry->method;
-  return wrong;
+  if (found.route == nullptr) {
+    if (found.allow.empty()) return Fail(404, "there is nothing here");
+    Response wrong = Fail(405, absl::StrCat("only ", found.allow, " is possible"));
+    wrong.allow = found.allow;
+    return wrong;
+  }
+  if (const std::string name = Unknown(*request, *found.route); !name.empty()) {
+    const std::vector<std::string>& known = found.route->parameters;
+    return Fail(400, absl::StrCat("there is no parameter '", name, "'",
+                                  known.empty() ? "" : "; known: ", absl::StrJoin(known, ", ")));
+  }
+  return found.route->handle(*request, found.values);
 }
 
-// Without a token whoever runs a program on this machine may ask; a web page that somebody looks at
-// here may not. Browsers say where a page comes from, and which name they have looked up.
-Response Api::Admit(const Request& request) const {
-  if (request.from_node) return {};  // it has let its operator in
-  if (!request.origin.empty() && request.origin != absl::StrCat("http://", request.host) &&
-      request.origin != absl::StrCat("https://", request.host))
-    return Fail(403, "requests of other web sites are refused");
-  if (options_.token_file.empty()) {
-    const std::string_view host = HostOf(request.host);
-    if (request.host.empty() || IsHere(host) || host == options_.listen_host) return {};
-    return Fail(403, "the Host of the request is not this machine");
-  }
-  const absl::StatusOr<std::string> token = ReadToken(options_.token_file);
-  if (!token.ok()) {
-    options_.log->Log(LogLevel::kError, "admin.no_token",
-                      {{"error", std::string(token.status().message())}});
-    return Fail(503, "the node cannot read its admin.token_file");
-  }
-  if (ShowsToken(request.authorization, *token)) return {};
-  return Fail(
-      401, request.authorization.empty() ? "a bearer token is needed" : "the token is not right");
+Response Api::Admit(const Request& request, Role role, std::string* who) const {
+  const absl::StatusOr<Caller> caller = gate_.Admit(request);
+  if (absl::IsUnauthenticated(caller.status()))
+    return Fail(401, std::string(caller.status().message()));
+  if (!caller.ok()) return Fail(caller.status());
+  *who = caller->who;
+  if (caller->role >= role) return {};
+  return Fail(403, absl::StrCat("the role ", std::string(NameOf(role)), " is needed; '",
+                                caller->who, "' has ", std::string(NameOf(caller->role))));
 }
 
-Response Api::Live(const Request& /*request*/) {
+Response Api::Live(const Request& /*request*/, const Values& /*values*/) {
   return {200, "{\"live\":true}\n", {}};
 }
 
-Response Api::Ready(const Request& /*request*/) {
+Response Api::Ready(const Request& /*request*/, const Values& /*values*/) {
   const Readiness readiness = options_.node->Ready();
   return {readiness.ready() ? 200 : 503, RenderReadiness(readiness), {}};
 }
 
-Response Api::Cluster(const Request& /*request*/) {
+// Every node's part has one row.
+Response Api::Overview(const Request& request, const Values& /*values*/) {
+  const auto overview = options_.node->Overview();
+  const auto cluster = options_.node->Cluster();
+  const absl::Status status = overview.ok() ? cluster.status() : overview.status();
+  const Response mine = status.ok() ? Ok(OverviewJson(*overview, *cluster)) : Fail(status);
+  if (request.from_node) return mine;
+  Parts parts = Gather(request, options_.peers, options_.node->name(), mine);
+  Json json;
+  json["time"] = absl::ToUnixMillis(absl::Now());
+  json["nodes"] = RowsOf(&parts, "nodes");
+  json["silent_nodes"] = parts.silent;
+  return Ok(json);
+}
+
+Response Api::Cluster(const Request& /*request*/, const Values& /*values*/) {
   const absl::StatusOr<ClusterStatus> status = options_.node->Cluster();
   if (!status.ok()) return Fail(status.status());
   return {200, RenderCluster(*status, options_.node->Ready().ready()), {}};
 }
 
-Response Api::Partitions(const Request& /*request*/) {
+Response Api::Partitions(const Request& /*request*/, const Values& /*values*/) {
   const auto table = options_.node->Table();
   if (!table.ok()) return Fail(table.status());
   const auto cluster = options_.node->Cluster();
@@ -158,7 +153,7 @@ Response Api::Partitions(const Request& /*request*/) {
   return {200, RenderTable(*table, *cluster), {}};
 }
 
-Response Api::Routes(const Request& request) {
+Response Api::Routes(const Request& request, const Values& /*values*/) {
   const auto cluster = options_.node->Cluster();
   if (!cluster.ok()) return Fail(cluster.status());
   shard::RouteQuery query;
@@ -183,17 +178,17 @@ Response Api::Routes(const Request& request) {
   return {200, RenderRoutes(*routes, *cluster), {}};
 }
 
-Response Api::Drain(const Request& /*request*/) {
+Response Api::Drain(const Request& /*request*/, const Values& /*values*/) {
   if (const absl::Status status = options_.node->Drain(); !status.ok()) return Fail(status);
   return {202, "{\"accepted\":true}\n", {}};
 }
 
-Response Api::Leave(const Request& /*request*/) {
+Response Api::Leave(const Request& /*request*/, const Values& /*values*/) {
   if (const absl::Status status = options_.node->Leave(); !status.ok()) return Fail(status);
   return {202, "{\"accepted\":true}\n", {}};
 }
 
-Response Api::Forget(const Request& request) {
+Response Api::Forget(const Request& request, const Values& values) {
   const auto body = nlohmann::json::parse(request.body, nullptr, false);
   const bool sure = body.is_object() && body.contains("lose_sessions") &&
                     body["lose_sessions"].is_boolean() && body["lose_sessions"].get<bool>();
@@ -202,7 +197,7 @@ Response Api::Forget(const Request& request) {
                 "the sessions of that node are lost by this; if that is meant, send "
                 "{\"lose_sessions\": true}");
   }
-  const absl::Status status = options_.node->Forget(std::string(NodeOf(request.path)));
+  const absl::Status status = options_.node->Forget(values[0]);
   if (!status.ok()) return Fail(status);
   return {200, "{\"forgotten\":true}\n", {}};
 }

@@ -1,25 +1,33 @@
 // The admin API: what an operator can ask a running node.
 //
-// Purpose: decides who may ask, finds what a request names, and turns Node's answers into JSON.
-// docs/operations.md lists the requests. Owner: cmd/. Thread: Handle() on any, several at a time.
-// Limits: bodies as HttpServer has them; a list of routes has at most kMostRoutes rows. Errors: a
-// status with {"error": "what is wrong"}.
+// Purpose: decides who may ask, finds what a request names, and turns the ports' answers into JSON.
+// docs/openapi.json describes the requests. Owner: cmd/. Thread: Handle() on any, several at a
+// time. Limits: bodies as HttpServer has them; a list of routes has at most kMostRoutes rows,
+// others kMostRows. Errors: a status with {"error": "what is wrong"}.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 #include <string>
 
+#include "broker/admin/api_clients.h"
+#include "broker/admin/api_messages.h"
+#include "broker/admin/api_settings.h"
+#include "broker/admin/gate.h"
 #include "broker/admin/http.h"
 #include "broker/admin/node.h"
+#include "broker/admin/router.h"
 #include "broker/base/log.h"
 
 namespace skein::admin {
 
 struct ApiOptions {
-  std::string token_file;   // empty: whoever reaches the listener may ask
-  std::string listen_host;  // as configured
+  GateOptions gate;
   Node* node = nullptr;
+  Clients* clients = nullptr;
+  Messages* messages = nullptr;
+  Settings* settings = nullptr;
+  Peers* peers = nullptr;  // null: there are no other nodes
   Logger* log = nullptr;
 };
 
@@ -28,7 +36,7 @@ class Api {
   static constexpr size_t kDefaultRoutes = 1'000;
   static constexpr size_t kMostRoutes = 10'000;
 
-  explicit Api(ApiOptions options) : options_(std::move(options)) {}
+  explicit Api(ApiOptions options);
 
   Response Handle(const Request& request);
 
@@ -37,24 +45,30 @@ class Api {
   uint64_t refused() const { return refused_.load(); }  // 401 and 403
   uint64_t busy() const { return busy_.load(); }        // 503
 
+  const Router& router() const { return router_; }
+
  private:
-  struct Entry;
-  static const Entry kEntries[];
+  Response Dispatch(Request* request);
+  // Whether the caller may ask for what needs this role. Status 200: yes, and *who is known.
+  Response Admit(const Request& request, Role role, std::string* who) const;
 
-  Response Dispatch(const Request& request);
-  // Whether it may ask for more than its health. Status 200: yes.
-  Response Admit(const Request& request) const;
-
-  Response Live(const Request& request);
-  Response Ready(const Request& request);
-  Response Cluster(const Request& request);
-  Response Partitions(const Request& request);
-  Response Routes(const Request& request);
-  Response Drain(const Request& request);
-  Response Leave(const Request& request);
-  Response Forget(const Request& request);
+  void AddRoutes();
+  Response Live(const Request& request, const Values& values);
+  Response Ready(const Request& request, const Values& values);
+  Response Overview(const Request& request, const Values& values);
+  Response Cluster(const Request& request, const Values& values);
+  Response Partitions(const Request& request, const Values& values);
+  Response Routes(const Request& request, const Values& values);
+  Response Drain(const Request& request, const Values& values);
+  Response Leave(const Request& request, const Values& values);
+  Response Forget(const Request& request, const Values& values);
 
   const ApiOptions options_;
+  const Gate gate_;
+  ApiClients clients_;
+  ApiMessages messages_;
+  ApiSettings settings_;
+  Router router_;
   std::atomic<uint64_t> requests_{0};
   std::atomic<uint64_t> refused_{0};
   std::atomic<uint64_t> busy_{0};

@@ -25,9 +25,12 @@ struct Request {
   std::string accept_encoding;
   std::string if_none_match;
   std::string peer;  // where it comes from
+  std::string
+      certificate;  // the common name of a verified client certificate; empty: there is none
   // Another node of the cluster asks, for this node's part of an answer, and has let `who` in.
   bool from_node = false;
-  std::string who;  // the operator as far as known, for the log
+  std::string who;          // the operator as far as known, for the log
+  int patience_ms = 2'000;  // how long other nodes are waited for
 };
 
 struct Response {

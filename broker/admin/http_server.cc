@@ -1,8 +1,12 @@
 // See http_server.h. cpp-httplib parses and formats; it is slow to compile and stays in this file.
 #include "broker/admin/http_server.h"
 
+#include <fcntl.h>
 #include <httplib.h>
 #include <netdb.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -22,24 +26,61 @@
 
 #include "absl/strings/str_cat.h"
 #include "broker/admin/render.h"
+#include "broker/admin/router.h"
 
 namespace skein::admin {
 namespace {
 
 using Time = std::chrono::steady_clock;
 
-constexpr size_t kLongestPath = 512;
+constexpr size_t kLongestPath = 2'048;
 constexpr auto kLook = std::chrono::milliseconds(100);  // between looks whether to stop
 constexpr auto kFarewell = std::chrono::milliseconds(500);
+
+struct FreeTls {
+  void operator()(SSL* tls) const { SSL_free(tls); }
+};
+using Tls = std::unique_ptr<SSL, FreeTls>;
+
+// The last common name of the peer's certificate, which has been verified; empty: there is none.
+std::string CommonNameOf(const SSL* tls) {
+  X509* const certificate = SSL_get1_peer_certificate(tls);
+  if (certificate == nullptr) return {};
+  X509_NAME* const subject = X509_get_subject_name(certificate);
+  int at = -1;
+  for (int next; (next = X509_NAME_get_index_by_NID(subject, NID_commonName, at)) >= 0;)
+    at = next;
+  std::string name;
+  unsigned char* text = nullptr;
+  const int size = at < 0 ? -1
+                          : ASN1_STRING_to_UTF8(
+                                &text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
+  if (size > 0) name.assign(reinterpret_cast<const char*>(text), static_cast<size_t>(size));
+  OPENSSL_free(text);
+  X509_free(certificate);
+  return name;
+}
 
 // One connection. httplib's own stream has a time limit a read and no limit of bytes, so that who
 // sends slowly, or headers without end, would hold a thread.
 class Connection final : public httplib::Stream {
  public:
-  Connection(int fd, const std::atomic<bool>* stopping)
+  Connection(int fd, Tls tls, const std::atomic<bool>* stopping)
       : fd_(fd),
+        tls_(std::move(tls)),
         stopping_(*stopping),
         deadline_(Time::now() + std::chrono::milliseconds(HttpServer::kRequestMs)) {}
+
+  // False: it is no TLS, or a certificate that is not ours to trust.
+  bool Handshake() {
+    if (tls_ == nullptr) return true;
+    fcntl(fd_, F_SETFL, fcntl(fd_, F_GETFL) | O_NONBLOCK);
+    if (SSL_set_fd(tls_.get(), fd_) != 1) return false;
+    const bool done = Try([this] { return SSL_accept(tls_.get()); }) > 0;
+    if (done) certificate_ = CommonNameOf(tls_.get());
+    return done;
+  }
+  const std::string& certificate() const { return certificate_; }
 
   bool is_readable() const override { return at_ < end_ || Wait(POLLIN, deadline_); }
   bool is_writable() const override { return Wait(POLLOUT, deadline_); }
@@ -52,6 +93,12 @@ class Connection final : public httplib::Stream {
     return static_cast<ssize_t>(taken);
   }
   ssize_t write(const char* bytes, size_t size) override {
+    if (!answering_) {  // what took its time is our own
+      answering_ = true;
+      deadline_ = Time::now() + std::chrono::milliseconds(HttpServer::kRequestMs);
+    }
+    if (tls_ != nullptr)
+      return Try([&] { return SSL_write(tls_.get(), bytes, static_cast<int>(size)); });
     if (!Wait(POLLOUT, deadline_)) return -1;
     return send(fd_, bytes, size, MSG_NOSIGNAL);
   }
@@ -65,6 +112,7 @@ class Connection final : public httplib::Stream {
 
   // Closing with input that was not read would take the answer back.
   void Close() {
+    if (tls_ != nullptr) SSL_shutdown(tls_.get());
     shutdown(fd_, SHUT_WR);
     const Time::time_point end = Time::now() + kFarewell;
     while (Wait(POLLIN, end) && recv(fd_, buffer_.data(), buffer_.size(), 0) > 0) {
@@ -74,13 +122,35 @@ class Connection final : public httplib::Stream {
 
  private:
   bool Fill() {
-    if (taken_ >= HttpServer::kRequestBytes || !Wait(POLLIN, deadline_)) return false;
-    const ssize_t got = recv(fd_, buffer_.data(), buffer_.size(), 0);
+    if (taken_ >= HttpServer::kRequestBytes) return false;
+    const ssize_t got = Receive();
     if (got <= 0) return false;
     at_ = 0;
     end_ = static_cast<size_t>(got);
     taken_ += end_;
     return true;
+  }
+  ssize_t Receive() {
+    if (tls_ != nullptr) {
+      return Try([this] {
+        return SSL_read(tls_.get(), buffer_.data(), static_cast<int>(buffer_.size()));
+      });
+    }
+    return Wait(POLLIN, deadline_) ? recv(fd_, buffer_.data(), buffer_.size(), 0) : -1;
+  }
+  // Until OpenSSL has done it, or will not. Not positive: it has not.
+  template <class Call>
+  ssize_t Try(Call call) {
+    for (;;) {
+      ERR_clear_error();
+      const int result = call();
+      if (result > 0) return result;
+      const int why = SSL_get_error(tls_.get(), result);
+      const int16_t events = why == SSL_ERROR_WANT_READ    ? POLLIN
+                             : why == SSL_ERROR_WANT_WRITE ? POLLOUT
+                                                           : int16_t{0};
+      if (events == 0 || !Wait(events, deadline_)) return -1;
+    }
   }
   bool Wait(int16_t events, Time::time_point deadline) const {
     while (!stopping_.load()) {
@@ -109,8 +179,11 @@ class Connection final : public httplib::Stream {
   }
 
   const int fd_;
+  const Tls tls_;  // null: plain
+  std::string certificate_;
   const std::atomic<bool>& stopping_;
-  const Time::time_point deadline_;
+  Time::time_point deadline_;
+  bool answering_ = false;
   std::array<char, 4096> buffer_;
   size_t at_ = 0;
   size_t end_ = 0;
@@ -163,31 +236,57 @@ class Workers final : public httplib::TaskQueue {
   std::vector<std::thread> threads_;
 };
 
+// Of the connection that a thread serves: httplib has no place for it.
+thread_local const Connection* served = nullptr;
+
 class Server final : public httplib::Server {
  public:
   std::atomic<bool> stopping{false};
+  NewTls new_tls;
 
  private:
   bool process_and_close_socket(socket_t fd) override {
-    Connection connection(fd, &stopping);
+    Connection connection(fd, Tls(new_tls == nullptr ? nullptr : new_tls()), &stopping);
     bool closed = false;
-    if (!stopping.load()) process_request(connection, true, closed, nullptr);
+    served = &connection;
+    if (!stopping.load() && connection.Handshake())
+      process_request(connection, true, closed, nullptr);
+    served = nullptr;
     connection.Close();
     return true;
   }
 };
 
+// httplib adds what a body of a form has, and clients say form where they mean JSON.
+std::multimap<std::string, std::string> QueryOf(std::string_view text) {
+  std::multimap<std::string, std::string> query;
+  while (!text.empty()) {
+    std::string part(text.substr(0, text.find('&')));
+    text.remove_prefix(std::min(text.size(), part.size() + 1));
+    std::replace(part.begin(), part.end(), '+', ' ');
+    const size_t equals = std::min(part.find('='), part.size());
+    if (part.empty()) continue;
+    query.emplace(DecodePercent(std::string_view(part).substr(0, equals)),
+                  DecodePercent(std::string_view(part).substr(std::min(equals + 1, part.size()))));
+  }
+  return query;
+}
+
 Request ToRequest(const httplib::Request& from) {
   Request request;
   request.method = from.method;
-  request.path = from.path;
-  request.query = from.params;
+  // As it was sent: a client id may have a slash in it, as %2F.
+  const size_t mark = std::min(from.target.find('?'), from.target.size());
+  request.path = from.target.substr(0, mark);
+  request.query =
+      QueryOf(std::string_view(from.target).substr(std::min(mark + 1, from.target.size())));
   request.body = from.body;
   request.host = from.get_header_value("Host");
   request.origin = from.get_header_value("Origin");
   request.authorization = from.get_header_value("Authorization");
   request.accept_encoding = from.get_header_value("Accept-Encoding");
   request.if_none_match = from.get_header_value("If-None-Match");
+  request.certificate = served->certificate();
   request.peer = absl::StrCat(from.remote_addr, ":", from.remote_port);
   return request;
 }
@@ -221,7 +320,8 @@ void SetSocketOptions(int fd) {
 
 class HttpServer::Impl {
  public:
-  explicit Impl(Handler handler) : handler_(std::move(handler)) {
+  Impl(Handler handler, NewTls new_tls) : handler_(std::move(handler)) {
+    server_.new_tls = std::move(new_tls);
     server_.set_socket_options(SetSocketOptions);
     server_.set_payload_max_length(kRequestBytes);
     server_.new_task_queue = [] { return new Workers; };  // httplib deletes it
@@ -231,8 +331,12 @@ class HttpServer::Impl {
     // What has a body is handled when that has been read; the patterns are regular expressions, so
     // what they look at has to be short.
     server_.set_pre_routing_handler([handle](const auto& request, auto& response) {
-      const bool bodiless = request.method == "GET" || request.method == "HEAD";
-      if (request.path.size() > kLongestPath) {
+      // Without a length there is none, which httplib would wait for with some methods.
+      const bool bodiless =
+          request.method == "GET" || request.method == "HEAD" ||
+          (!request.has_header("Content-Length") && !request.has_header("Transfer-Encoding"));
+      if (request.target.size() > HttpServer::kRequestBytes / 8 ||
+          request.path.size() > kLongestPath) {
         Fill({414, RenderError("the path is too long"), {}}, &response);
       } else if (bodiless) {
         handle(request, response);
@@ -280,7 +384,8 @@ class HttpServer::Impl {
   std::thread thread_;
 };
 
-HttpServer::HttpServer(Handler handler) : impl_(std::make_unique<Impl>(std::move(handler))) {}
+HttpServer::HttpServer(Handler handler, NewTls new_tls)
+    : impl_(std::make_unique<Impl>(std::move(handler), std::move(new_tls))) {}
 
 HttpServer::~HttpServer() {
   Stop();

@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "broker/base/stats.h"
+#include "broker/base/types.h"
 #include "broker/shard/partition_row.h"
 #include "broker/shard/route_scan.h"
 
@@ -51,9 +52,41 @@ struct ClusterStatus {
   std::vector<ClusterMember> members;
 };
 
+// Figures of this node.
+struct NodeOverview {
+  TimeMs uptime_ms = 0;
+  uint64_t connections = 0;
+  uint64_t sessions = 0;
+  uint64_t subscriptions = 0;
+  uint64_t routes = 0;  // filters that somebody has subscribed to, on any node
+  uint64_t retained_messages = 0;
+  uint64_t queued_messages = 0;
+  // Since the node started.
+  uint64_t messages_in = 0;
+  uint64_t messages_out = 0;
+  uint64_t bytes_in = 0;
+  uint64_t bytes_out = 0;
+  uint64_t dropped = 0;
+  uint64_t outbox_messages = 0;
+  // Seconds; none: nothing was measured.
+  struct Latency {
+    std::optional<double> p50, p99;
+  };
+  Latency publish_ack, publish_deliver;
+  struct Door {
+    std::string name;
+    std::string url;
+  };
+  std::vector<Door> websocket_listeners;
+};
+
 class Node {
  public:
   virtual ~Node() = default;
+
+  // Its node.id.
+  virtual const std::string& name() const = 0;
+  virtual absl::StatusOr<NodeOverview> Overview() = 0;
 
   virtual Readiness Ready() = 0;
   virtual absl::StatusOr<ClusterStatus> Cluster() = 0;

@@ -6,20 +6,69 @@
 namespace skein::admin {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 std::string Text(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return TextOf(json);
 }
 
-// Null for a number that nobody has.
-Json NameOf(shard::NodeNumber number, const ClusterStatus& cluster) {
+Json NumberOrNull(const std::optional<double>& number) {
+  return number ? Json(*number) : Json();
+}
+
+Json LatencyJson(const NodeOverview::Latency& latency) {
+  return {{"p50", NumberOrNull(latency.p50)}, {"p99", NumberOrNull(latency.p99)}};
+}
+
+}  // namespace
+
+Json NodeJson(shard::NodeNumber number, const ClusterStatus& cluster) {
   const auto found = std::find_if(cluster.members.begin(), cluster.members.end(),
                                   [&](const auto& member) { return member.number == number; });
   return found == cluster.members.end() ? Json() : Json(found->node);
 }
 
-}  // namespace
+std::optional<shard::NodeNumber> NumberOfNode(const std::string& name,
+                                              const ClusterStatus& cluster) {
+  for (const ClusterMember& member : cluster.members) {
+    if (member.node == name) return member.number;
+  }
+  return std::nullopt;
+}
+
+Json OverviewJson(const NodeOverview& overview, const ClusterStatus& cluster) {
+  Json row;
+  row["node"] = cluster.node;
+  row["version"] = cluster.version;
+  row["state"] = cluster.state;
+  size_t linked = 0;
+  size_t partitions = 0;
+  for (const ClusterMember& member : cluster.members) {
+    linked += member.linked && !member.self ? 1 : 0;
+    if (member.self) partitions = member.partitions;
+  }
+  row["linked"] = linked;
+  row["uptime_seconds"] = overview.uptime_ms / 1'000;
+  row["connections"] = overview.connections;
+  row["sessions"] = overview.sessions;
+  row["subscriptions"] = overview.subscriptions;
+  row["routes"] = overview.routes;
+  row["retained_messages"] = overview.retained_messages;
+  row["queued_messages"] = overview.queued_messages;
+  row["messages_in_total"] = overview.messages_in;
+  row["messages_out_total"] = overview.messages_out;
+  row["bytes_in_total"] = overview.bytes_in;
+  row["bytes_out_total"] = overview.bytes_out;
+  row["dropped_total"] = overview.dropped;
+  row["partitions"] = partitions;
+  row["outbox_messages"] = overview.outbox_messages;
+  row["latency"] = {{"publish_ack", LatencyJson(overview.publish_ack)},
+                    {"publish_deliver", LatencyJson(overview.publish_deliver)}};
+  row["websocket_listeners"] = Json::array();
+  for (const NodeOverview::Door& door : overview.websocket_listeners)
+    row["websocket_listeners"].push_back({{"name", door.name}, {"url", door.url}});
+  Json json;
+  json["nodes"] = Json::array({row});
+  return json;
+}
 
 std::string RenderError(const std::string& text) {
   return Text({{"error", text}});
@@ -69,7 +118,7 @@ std::string RenderTable(const std::vector<shard::PartitionRow>& table,
   for (size_t partition = 0; partition < table.size(); ++partition) {
     json["partitions"].push_back({{"partition", partition},
                                   {"epoch", table[partition].epoch},
-                                  {"node", NameOf(table[partition].node, cluster)}});
+                                  {"node", NodeJson(table[partition].node, cluster)}});
   }
   return Text(json);
 }
@@ -81,7 +130,7 @@ std::string RenderRoutes(const shard::RouteList& routes, const ClusterStatus& cl
     Json each;
     each["filter"] = row.filter;
     each["partition"] = row.partition ? Json(*row.partition) : Json();
-    each["node"] = NameOf(row.node, cluster);
+    each["node"] = NodeJson(row.node, cluster);
     each["weight"] = row.weight;
     json["routes"].push_back(std::move(each));
   }

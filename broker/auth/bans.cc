@@ -79,6 +79,14 @@ bool Bans::Remove(BanKind kind, std::string_view who) {
   return true;
 }
 
+std::optional<Ban> Bans::Get(BanKind kind, std::string_view who) const {
+  const TimeMs now = wall_clock_();
+  MutexLock lock(mutex_);
+  const auto found = table_.find(KeyOf(kind, who));
+  if (found == table_.end() || found->second.until <= now) return std::nullopt;
+  return found->second;
+}
+
 std::vector<Ban> Bans::List() const {
   const TimeMs now = wall_clock_();
   std::vector<Ban> bans;

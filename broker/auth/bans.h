@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -35,6 +36,7 @@ struct Ban {
   TimeMs until = kNever;    // wall clock, milliseconds since 1970
   std::string note;         // for the operator
   bool configured = false;  // comes from the configuration and goes with it
+  bool shared = false;      // an operator's, of all nodes
 
   bool operator==(const Ban&) const = default;
 };
@@ -61,6 +63,8 @@ class Bans final : public BanList {
   absl::Status Add(Ban ban);
   // False: there was none.
   bool Remove(BanKind kind, std::string_view who);
+  // The one for this very name or address, however it is written.
+  std::optional<Ban> Get(BanKind kind, std::string_view who) const;
   // Sorted by kind and name.
   std::vector<Ban> List() const;
 

@@ -8,9 +8,23 @@
 
 namespace skein::auth {
 
+// What nodes keep for themselves among the retained messages (bans): clients neither write nor read
+// it.
+inline constexpr std::string_view kOwnTopics = "$skeinmq/";
+
+// A topic or a filter.
+inline bool IsOwnTopic(std::string_view text) {
+  return text.starts_with(kOwnTopics) || text == kOwnTopics.substr(0, kOwnTopics.size() - 1);
+}
+
 // $SYS/... belongs to the broker.
 inline bool ClientMayPublishTo(std::string_view topic) {
-  return !topic.starts_with("$SYS/") && topic != "$SYS" && !topic.starts_with("$share/");
+  return !topic.starts_with("$SYS/") && topic != "$SYS" && !topic.starts_with("$share/") &&
+         !IsOwnTopic(topic);
+}
+
+inline bool ClientMaySubscribeTo(std::string_view filter) {
+  return !IsOwnTopic(filter);
 }
 
 }  // namespace skein::auth

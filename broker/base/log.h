@@ -41,6 +41,7 @@ class Logger {
   }
 
   bool Enabled(LogLevel level) const { return level >= level_.load(std::memory_order_relaxed); }
+  LogLevel level() const { return level_.load(std::memory_order_relaxed); }
   void set_level(LogLevel level) { level_.store(level, std::memory_order_relaxed); }
 
  protected:

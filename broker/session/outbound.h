@@ -105,6 +105,18 @@ class Outbound {
   // was sent. In order.
   std::vector<Delivery> TakeShared(QueueBudget* budget);
 
+  // Each message that is in flight (with its packet id) or waits (0), in order, until `visit` says
+  // false.
+  template <typename F>
+  void ForEach(F visit) const {
+    for (size_t i = 0; i < window_.size(); ++i) {
+      if (window_[i].state != State::kDone && !visit(window_[i].delivery, window_[i].id)) return;
+    }
+    for (size_t i = 0; i < queue_.size(); ++i) {
+      if (!visit(queue_[i], PacketId{0})) return;
+    }
+  }
+
   // What window and queue hold together.
   struct Contents {
     uint64_t messages = 0;

@@ -49,6 +49,8 @@ absl::Status Broker::Start() {
     ports.authenticator = ports_.authenticator;
     ports.bans = ports_.bans;
     ports.placement = ports_.placement;
+    ports.on_kept = ports_.on_kept;
+    ports.event_numbers = &shared_.event_numbers;
     ports.log = ports_.log;
     ports.random = ports_.random;
     shared_.shards.push_back(

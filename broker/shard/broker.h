@@ -42,10 +42,11 @@ struct BrokerPorts {
       make_store;
   RetainedStore* retained = nullptr;
   auth::Authenticator* authenticator = nullptr;
-  const auth::BanList* bans = nullptr;             // null: nobody is banned
-  Placement* placement = nullptr;                  // null: no partition moves
-  Gatekeeper* gatekeeper = nullptr;                // null: everybody may knock
-  std::shared_ptr<const auth::AccessRules> rules;  // null: everything is allowed
+  const auth::BanList* bans = nullptr;                // null: nobody is banned
+  Placement* placement = nullptr;                     // null: no partition moves
+  std::function<void(const mqtt::Message&)> on_kept;  // see Ports; any shard
+  Gatekeeper* gatekeeper = nullptr;                   // null: everybody may knock
+  std::shared_ptr<const auth::AccessRules> rules;     // null: everything is allowed
   Logger* log = nullptr;
   std::function<uint64_t()> random;  // any thread
 };
@@ -86,6 +87,12 @@ class Broker {
 
   // Bytes that were brought for the slowest shard and that it has not taken over yet. Any thread.
   size_t peer_backlog() const;
+
+  // Connections of all listeners, clients or not yet. Any thread.
+  uint32_t connections() const { return shared_.connections.load(std::memory_order_relaxed); }
+  RetainedStore* retained() const { return ports_.retained; }
+  // Of the newest event, see EventLog.
+  uint64_t last_event() const { return shared_.event_numbers.load(); }
 
   // The bound listeners with their actual ports, after Start().
   std::vector<net::Endpoint> endpoints() const;

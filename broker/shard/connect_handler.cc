@@ -261,14 +261,15 @@ void ConnectHandler::DecideConnect(Connection& connection, const mqtt::Connect& 
                                    const Decision& decision, std::string_view bytes) {
   if (Denied(decision)) {
     state_.stats.auth_refused.Add();
-    return lifecycle_.RefuseConnect(connection, decision.reason, decision.why);
+    return lifecycle_.RefuseConnect(connection, decision.reason, decision.why, connect.client_id);
   }
   const std::string& id = decision.grant.client_id;
   if (!id.empty() && id != connect.client_id) {
     if (!connect.client_id.empty()) {
       state_.stats.auth_refused.Add();
       return lifecycle_.RefuseConnect(connection, ReasonCode::kClientIdentifierNotValid,
-                                      "the credentials are for another client id");
+                                      "the credentials are for another client id",
+                                      connect.client_id);
     }
     // The shard that owns the id asks again: the answer may depend on what only it knows.
     const bool moved_before = connection.auth != nullptr && connection.auth->assigned_id == id;

@@ -81,6 +81,7 @@ struct Connection {
   TimerEntry timer;
   TimeMs last_activity = 0;
   TimeMs expires_at = kNever;  // its credentials do
+  TimeMs connected_at = 0;     // when its CONNECT was accepted
   session::PartitionId partition = 0;
   // Its CONNECT waits until `partition`, which moves, has arrived.
   bool awaits_partition = false;
@@ -105,6 +106,9 @@ struct Connection {
   uint16_t receive_maximum = 0;  // towards the client
   uint16_t topic_alias_maximum_out = 0;
   uint16_t listener = 0;
+  // Where the client is connected, if that is another node: a PlaceId.
+  static constexpr uint16_t kHere = UINT16_MAX;
+  uint16_t edge = kHere;
   State state = State::kFree;
   mqtt::ProtocolVersion version = mqtt::ProtocolVersion::k311;
   bool problem_information = true;

@@ -23,6 +23,7 @@ Core::Core(const ShardOptions& options, const Ports& ports, TimeMs now)
       connect_handler_(&state_, &access_, &sender_, &lifecycle_),
       packet_handler_(&state_, &access_, &sender_, &dispatcher_, &promises_, &lifecycle_, &replay_),
       mover_(&state_, &dispatcher_, &lifecycle_, &once_book_),
+      desk_(&state_, &dispatcher_, &lifecycle_),
       check_(&state_),
       view_(&state_, &feed_, &dispatcher_, &lifecycle_, &mover_, &check_) {
   view_.Begin();
@@ -317,6 +318,8 @@ void Core::OnStore() {
       once_book_.OnPage(&page);
     } else if ((page.token & Redispatcher::kPageBit) != 0) {
       redispatch_.OnPage(&page);
+    } else if ((page.token & OperatorDesk::kPageBit) != 0) {
+      desk_.OnPage(&page);
     } else {
       dispatcher_.OnPage(&page);
     }

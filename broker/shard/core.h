@@ -20,6 +20,7 @@
 #include "broker/shard/dispatcher.h"
 #include "broker/shard/lifecycle.h"
 #include "broker/shard/mover.h"
+#include "broker/shard/operator_desk.h"
 #include "broker/shard/packet_handler.h"
 #include "broker/shard/promises.h"
 #include "broker/shard/redispatch.h"
@@ -59,6 +60,7 @@ class Core {
   const ClusterView& view() const { return view_; }
   const Redispatcher& redispatcher() const { return redispatch_; }
   Mover& mover() { return mover_; }
+  OperatorDesk& desk() { return desk_; }
 
   void BeginTick(TimeMs now) { state_.now = now; }
   // Time has passed since.
@@ -157,6 +159,7 @@ class Core {
   ConnectHandler connect_handler_;
   PacketHandler packet_handler_;
   Mover mover_;
+  OperatorDesk desk_;
   RouteCheck check_;
   ClusterView view_;
   std::vector<SlotAndGeneration> paused_;

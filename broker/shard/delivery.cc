@@ -231,6 +231,13 @@ void Dispatcher::OnPublishDone(uint64_t token, bool refused) {
   if (--pending.remaining > 0) return;
   const Pending done = pending;
   pending_.erase(found);
+  if (!notify_.empty()) {
+    if (const auto notify = notify_.find(token); notify != notify_.end()) {
+      const auto tell = std::move(notify->second);
+      notify_.erase(notify);
+      tell(done.refused);
+    }
+  }
   session::Session* const publisher =
       done.packet_id == 0 ? nullptr : state_.sessions.Find(done.publisher);
   if (publisher == nullptr) return;

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -84,6 +85,13 @@ class Dispatcher {
   // What a later reply that waits for the same has to wait for. Nothing if one of this connection
   // does.
   std::optional<Gate> WaitFor(uint64_t token, const Connection& connection) const;
+
+  // The same for whoever is no connection: called once, when all answers are there.
+  void Notify(uint64_t token, std::function<void(bool refused)> done) {
+    notify_[token] = std::move(done);
+  }
+  // Retains a message that is delivered to nobody. False: there is no room.
+  bool Keep(const mqtt::MessagePtr& message, Gate* gate) { return Retain(message, gate); }
 
   // A publish that another shard matched to this one.
   void OnForwarded(ShardId from, ForwardedPublish mail);
@@ -358,6 +366,7 @@ class Dispatcher {
   uint64_t next_token_;
   uint64_t once_salt_;
   absl::flat_hash_map<uint64_t, Pending> pending_;
+  absl::flat_hash_map<uint64_t, std::function<void(bool refused)>> notify_;
   std::deque<WaitingAnswer> waiting_;                // by lsn
   std::deque<WaitingSend> waiting_sends_;            // by lsn
   std::deque<Later> later_;                          // by lsn

@@ -93,7 +93,8 @@ void Lifecycle::ScheduleTimer(Connection& connection) {
 void Lifecycle::Establish(Connection& connection, const mqtt::Connect& connect,
                           const auth::Decision& decision) {
   const session::ConnectGrant grant = session::JudgeConnect(connect, state_.limits);
-  if (mqtt::IsError(grant.reason)) return RefuseConnect(connection, grant.reason, grant.rule);
+  if (mqtt::IsError(grant.reason))
+    return RefuseConnect(connection, grant.reason, grant.rule, connect.client_id);
   const std::string client_id = !grant.assign_client_id            ? std::string(connect.client_id)
                                 : decision.grant.client_id.empty() ? NewClientId()
                                                                    : decision.grant.client_id;
@@ -102,17 +103,19 @@ void Lifecycle::Establish(Connection& connection, const mqtt::Connect& connect,
   const auth::PrincipalPtr principal = MakePrincipal(connection, client_id, decision.grant);
   if (connect.will.has_value() && !access_.MayHaveWill(principal.get(), connect.will->topic,
                                                        connect.will->retain, &connection)) {
-    return RefuseConnect(connection, ReasonCode::kNotAuthorized,
-                         "the access rules forbid the will");
+    return RefuseConnect(connection, ReasonCode::kNotAuthorized, "the access rules forbid the will",
+                         client_id);
   }
   Promises::Wait wait;
   Session* session = Resume(connection, connect, client_id, &wait.gate);
   const bool present = session != nullptr;
   if (session == nullptr) {
     if (grant.expiry_seconds > 0 && state_.ports.store->full())
-      return RefuseConnect(connection, ReasonCode::kQuotaExceeded, "the disk is nearly full");
+      return RefuseConnect(connection, ReasonCode::kQuotaExceeded, "the disk is nearly full",
+                           client_id);
     if (state_.sessions.size() >= state_.PartOf(state_.limits.max_sessions)) {
-      return RefuseConnect(connection, ReasonCode::kQuotaExceeded, "limits.max_sessions reached");
+      return RefuseConnect(connection, ReasonCode::kQuotaExceeded, "limits.max_sessions reached",
+                           client_id);
     }
     session = &state_.sessions.Create(client_id);
     state_.stats.sessions.Add(1);
@@ -173,6 +176,8 @@ void Lifecycle::Establish(Connection& connection, const mqtt::Connect& connect,
     return Close(connection, ReasonCode::kPacketTooLarge,
                  "[MQTT-3.1.2-24] CONNACK does not fit the client's Maximum Packet Size");
   }
+  connection.connected_at = state_.now;
+  Note(EventKind::kConnected, connection, session->client_id(), present ? "session present" : "");
   state_.ports.log->Log(
       LogLevel::kDebug, "client.connected",
       {{"client_id", session->client_id()}, {"session_present", present ? 1 : 0}});
@@ -201,8 +206,9 @@ void Lifecycle::SetWill(Session& session, const mqtt::Connect& connect) {
   session.will->delay_seconds = will.properties.will_delay_interval;
 }
 
-void Lifecycle::RefuseConnect(Connection& connection, ReasonCode reason, const char* rule) {
-  LogRefusal(connection, reason, rule);
+void Lifecycle::RefuseConnect(Connection& connection, ReasonCode reason, const char* rule,
+                              std::string_view client_id) {
+  LogRefusal(connection, reason, rule, client_id);
   mqtt::Connack packet;
   packet.reason = reason;
   if (connection.v5() && rule[0] != '\0') {
@@ -220,9 +226,19 @@ void Lifecycle::RefuseConnect(Connection& connection, ReasonCode reason, const c
   Linger(connection);
 }
 
-void Lifecycle::LogRefusal(const Connection& connection, ReasonCode reason, const char* rule) {
-  std::string_view client_id;
-  if (connection.session != kNoSession) client_id = state_.sessions[connection.session].client_id();
+void Lifecycle::Note(EventKind kind, const Connection& connection, std::string_view client_id,
+                     std::string_view reason) {
+  state_.events.Add(state_.now, kind, client_id, state_.options.listeners[connection.listener].name,
+                    state_.ports.peer(connection).name, reason);
+}
+
+void Lifecycle::LogRefusal(const Connection& connection, ReasonCode reason, const char* rule,
+                           std::string_view client_id) {
+  const bool in = connection.session != kNoSession;
+  if (in) client_id = state_.sessions[connection.session].client_id();
+  Note(in ? EventKind::kDisconnected : EventKind::kRefused, connection, client_id,
+       rule[0] == '\0' ? std::string(mqtt::ReasonCodeName(reason))
+                       : std::string(mqtt::ReasonCodeName(reason)) + ": " + rule);
   const LogLevel level = state_.draining ? LogLevel::kDebug : LogLevel::kInfo;
   if (!state_.ports.log->Enabled(level))
     return state_.stats.refusals[static_cast<uint8_t>(reason)].Add();
@@ -278,6 +294,8 @@ void Lifecycle::OnDisconnect(Connection& connection, const mqtt::Disconnect& pac
     session.expiry_seconds = std::min(wanted, state_.limits.max_session_expiry);
   }
   const bool want_will = packet.reason != ReasonCode::kSuccess;
+  Note(EventKind::kDisconnected, connection, session.client_id(),
+       want_will ? "DISCONNECT with a will" : "DISCONNECT");
   state_.ports.log->Log(LogLevel::kDebug, "client.disconnected",
                         {{"client_id", session.client_id()}});
   Linger(connection);
@@ -295,6 +313,8 @@ void Lifecycle::OnTransportClosed(Connection& connection) {
   connection.state = Connection::State::kDead;
   connection.session = kNoSession;
   if (slot == kNoSession) return;
+  Note(EventKind::kDisconnected, connection, state_.sessions[slot].client_id(),
+       "the network connection ended");
   state_.ports.log->Log(LogLevel::kDebug, "client.lost",
                         {{"client_id", state_.sessions[slot].client_id()}});
   Detach(state_.sessions[slot], true);

@@ -47,8 +47,9 @@ class Lifecycle {
   // When the connection is looked at next: keep alive, or its credentials run out.
   void ScheduleTimer(Connection& connection);
 
-  // Refuses a CONNECT with a CONNACK, then closes.
-  void RefuseConnect(Connection& connection, mqtt::ReasonCode reason, const char* rule);
+  // Refuses a CONNECT with a CONNACK, then closes. client_id: if it is known.
+  void RefuseConnect(Connection& connection, mqtt::ReasonCode reason, const char* rule,
+                     std::string_view client_id = {});
 
   // Ends a connection by the server: DISCONNECT with the reason where the version has it, then the
   // will, then close.
@@ -56,6 +57,9 @@ class Lifecycle {
 
   // The client's DISCONNECT. expiry: the new Session Expiry Interval or nothing.
   void OnDisconnect(Connection& connection, const mqtt::Disconnect& packet);
+
+  // Ends a session that has no connection: an operator wants it.
+  void Delete(session::Session& session) { End(session); }
 
   // The network connection is gone.
   void OnTransportClosed(Connection& connection);
@@ -116,7 +120,10 @@ class Lifecycle {
   void End(session::Session& session);
   void DropSubscriptions(session::Session& session);
   void Linger(Connection& connection);
-  void LogRefusal(const Connection& connection, mqtt::ReasonCode reason, const char* rule);
+  void Note(EventKind kind, const Connection& connection, std::string_view client_id,
+            std::string_view reason);
+  void LogRefusal(const Connection& connection, mqtt::ReasonCode reason, const char* rule,
+                  std::string_view client_id = {});
 
   ShardState& state_;
   Access& access_;

@@ -1,4 +1,4 @@
-// A question about a shard's tables, asked from another thread.
+// A question about a shard's tables, or an order to it, from another thread.
 //
 // Purpose: the shard's thread answers it in slices, between two turns of its loop, so no state is
 // shared and no client waits long. Thread: made and awaited on the asker's; `step` runs on the
@@ -17,15 +17,22 @@
 
 namespace skein::shard {
 
+class Core;
 struct ShardState;
 
 class Question {
  public:
-  static constexpr size_t kMaxQuestions = 8;
-  // One slice, of a millisecond or so. True: that was all.
+  static constexpr size_t kMaxQuestions = 32;
+  // What is left after a slice, of a millisecond or so. kWaits: nothing can be done until something
+  // happens that wakes the shard anyway.
+  enum class Left : uint8_t { kNothing, kMore, kWaits };
+  // True: that was all.
   using Step = std::function<bool(const ShardState&)>;
+  // What it changes leaves with the rest of the tick.
+  using Order = std::function<Left(Core*)>;
 
   explicit Question(Step step) : step_(std::move(step)) {}
+  explicit Question(Order order) : order_(std::move(order)) {}
 
   // False: there is no answer within that time, and there will be none.
   bool Await(TimeMs ms) {
@@ -34,16 +41,12 @@ class Question {
     return false;
   }
 
-  // The shard's. True: it is over.
-  bool Answer(const ShardState& state) {
-    if (abandoned_.load(std::memory_order_relaxed)) return true;
-    if (!step_(state)) return false;
-    done_.release();
-    return true;
-  }
+  // The shard's. kNothing: it is over.
+  Left Answer(Core* core);
 
  private:
   const Step step_;
+  const Order order_;
   std::atomic<bool> abandoned_{false};
   std::binary_semaphore done_{0};
 };

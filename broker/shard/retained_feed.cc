@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "broker/auth/topic_rules.h"
 #include "broker/routing/retained_scan.h"
 
 namespace skein::shard {
@@ -138,6 +139,8 @@ void RetainedFeed::OnChange(const RetainedChange& change) {
     case RetainedStore::PutResult::kRemoved:
       if (change.repair && IsLate(*change.message)) state_.stats.retained_divergence.Add();
       state_.last_lsn = state_.ports.store->AppendRetained(change.message);
+      if (state_.ports.on_kept != nullptr && auth::IsOwnTopic(change.message->topic()))
+        state_.ports.on_kept(*change.message);
       return;
     case RetainedStore::PutResult::kFull:
       state_.stats.Drop(DropReason::kRetainedFull);

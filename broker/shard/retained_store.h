@@ -31,6 +31,8 @@ class RetainedReader {
     kMore,     // go on any time
     kPending,  // a disk has to be read first; `wake` is called when to go on
   };
+  // Before the first Read(): only topics that come after this one in the order.
+  virtual void StartAfter(std::string_view topic) = 0;
   // Appends up to `limit` messages that are retained now and not expired at `now`. Examines a
   // bounded number of topics, so it may append fewer than `limit`, even none, with more to come. A
   // topic of which nothing was retained when the reader was opened may be left out.

@@ -142,8 +142,8 @@ void Shard::Turn(int timeout_ms) {
   core_->OnStore();
   const TimeMs now = core_->state().now;
   if (now >= listen_again_at_) WatchListeners(true);
+  more_work_ = AnswerQuestions();
   core_->Tick();
-  more_work_ = false;
   if (options_.id == 0 && now >= next_sweep_) {
     core_->state().ports.retained->Sweep(now, kSweepSteps);
     next_sweep_ = now + kSweepEveryMs;
@@ -152,7 +152,6 @@ void Shard::Turn(int timeout_ms) {
   }
   CarryOut();
   more_work_ |= core_->more_work() || !read_again_.empty();
-  more_work_ |= AnswerQuestions();
   overloaded_ = shared_.clock.Now() - turn_began_ > options_.limits.max_loop_lag_ms;
 }
 
@@ -193,6 +192,8 @@ void Shard::AcceptFrom(uint16_t listener) {
     }
     if (const char* why = Admit(listener, accepted.peer)) {
       stats_.connections_refused.Add();
+      core_->state().events.Add(core_->state().now, EventKind::kRefused, {},
+                                options_.listeners[listener].name, accepted.peer.ToString(), why);
       LogShed(listener, why);
       continue;  // the descriptor closes
     }
@@ -336,6 +337,11 @@ void Shard::LogTransportFailure(const Connection& connection) {
   const net::Transport* const transport = TransportOf(connection);
   if (transport == nullptr || transport->failure().empty()) return;
   stats_.transport_failures.Add();
+  if (connection.session == kNoSession) {
+    core_->state().events.Add(core_->state().now, EventKind::kRefused, {},
+                              options_.listeners[connection.listener].name, PeerOf(connection).name,
+                              transport->failure());
+  }
   log_->Log(LogLevel::kInfo, "client.refused",
             {{"peer", PeerOf(connection).name},
              {"listener", options_.listeners[connection.listener].name},

@@ -56,6 +56,7 @@ struct BrokerShared {
   // mailboxes[from][to]
   std::vector<std::vector<std::unique_ptr<ShardMailbox>>> mailboxes;
   std::atomic<uint32_t> connections{0};
+  std::atomic<uint64_t> event_numbers{0};
   std::atomic<uint32_t> settled{0};   // shards whose recovered routes all others know
   std::atomic<uint32_t> finished{0};  // shards that have seen off what died with the process
   std::atomic<uint32_t> serving{0};   // shards that let clients in

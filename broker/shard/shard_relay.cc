@@ -273,6 +273,7 @@ void Shard::AdoptRelayed(PlaceId from, RelayOpen* open) {
   const TimeMs accepted_at = open->accepted_at;
   const uint64_t id = open->relay;
   Connection& connection = core_->Accept(-1, listener, accepted_at, assigned);
+  connection.edge = from;
   if (transports_.size() <= connection.slot) transports_.resize(connection.slot + 1);
   transports_[connection.slot] = std::make_unique<RelayTransport>(open, from);
   relayed_[{from, id}] = {connection.slot, connection.generation};

@@ -31,6 +31,7 @@
 #include "broker/routing/route_table.h"
 #include "broker/routing/subscription_table.h"
 #include "broker/session/store.h"
+#include "broker/shard/event_log.h"
 #include "broker/shard/mail.h"
 #include "broker/shard/peers.h"
 #include "broker/shard/retained_store.h"
@@ -98,8 +99,12 @@ struct Ports {
   session::SessionStore* store = nullptr;
   RetainedStore* retained = nullptr;
   auth::Authenticator* authenticator = nullptr;
-  const auth::BanList* bans = nullptr;  // null: nobody is banned
-  Placement* placement = nullptr;       // null: no partition moves
+  const auth::BanList* bans = nullptr;             // null: nobody is banned
+  Placement* placement = nullptr;                  // null: no partition moves
+  std::atomic<uint64_t>* event_numbers = nullptr;  // of the node's EventLogs; null: one shard's own
+  // Hears what the broker keeps for itself among the retained messages, when another node brings
+  // it.
+  std::function<void(const mqtt::Message&)> on_kept;
   Logger* log = nullptr;
   ShardStats* stats = nullptr;
   std::function<uint64_t()> random;             // unpredictable: makes client ids
@@ -168,6 +173,7 @@ struct ShardState {
         limits(o.limits),
         ports(p),
         stats(*p.stats),
+        events(p.event_numbers),
         sessions(static_cast<uint16_t>(o.node * kMaxShardsANode + o.id)),
         wheel(start),
         now(start),
@@ -300,6 +306,7 @@ struct ShardState {
   const Limits limits;
   const Ports ports;
   ShardStats& stats;
+  EventLog events;
 
   ConnectionTable connections;
   SessionTable sessions;

@@ -1,4 +1,5 @@
 // SUBSCRIBE and UNSUBSCRIBE.
+#include "broker/auth/topic_rules.h"
 #include "broker/routing/topic.h"
 #include "broker/shard/packet_handler.h"
 
@@ -44,7 +45,7 @@ ReasonCode PacketHandler::Subscribe(Session& session, const mqtt::SubscribeEntry
       routing::FilterError::kOk) {
     return ReasonCode::kTopicFilterInvalid;
   }
-  if (!access_.MaySubscribe(session, entry.filter)) {
+  if (!auth::ClientMaySubscribeTo(entry.filter) || !access_.MaySubscribe(session, entry.filter)) {
     state_.stats.refusals[static_cast<uint8_t>(ReasonCode::kNotAuthorized)].Add();
     return ReasonCode::kNotAuthorized;
   }

@@ -89,4 +89,12 @@ session::Session* SessionTable::Find(const SessionRef& ref) {
   return session != nullptr && session->token() == ref.token ? session : nullptr;
 }
 
+const session::Session* SessionTable::Find(std::string_view client_id) const {
+  return const_cast<SessionTable*>(this)->Find(client_id);
+}
+
+const session::Session* SessionTable::Find(const SessionRef& ref) const {
+  return const_cast<SessionTable*>(this)->Find(ref);
+}
+
 }  // namespace skein::shard

@@ -37,6 +37,7 @@ class ConnectionTable {
   void Free(Connection& connection);  // needs an empty output and a cancelled timer
 
   Connection& operator[](ConnectionSlot slot) { return connections_[slot]; }
+  const Connection& operator[](ConnectionSlot slot) const { return connections_[slot]; }
   // Null if the slot was reused or freed since.
   Connection* Find(ConnectionSlot slot, uint32_t generation);
   size_t size() const { return size_; }
@@ -59,11 +60,14 @@ class SessionTable {
 
   session::Session* Find(std::string_view client_id);
   session::Session* Find(const SessionRef& ref);
+  const session::Session* Find(std::string_view client_id) const;
+  const session::Session* Find(const SessionRef& ref) const;
   session::Session& operator[](SessionSlot slot) { return *sessions_[slot]; }
   size_t size() const { return index_.size(); }
   size_t slots() const { return sessions_.size(); }
   // Null: the slot is free.
   session::Session* At(SessionSlot slot) { return sessions_[slot].get(); }
+  const session::Session* At(SessionSlot slot) const { return sessions_[slot].get(); }
 
   // All sessions, for shutdown and inspection.
   template <typename F>

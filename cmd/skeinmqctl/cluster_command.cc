@@ -5,6 +5,7 @@
 #include <ostream>
 #include <thread>
 
+#include "cmd/skeinmqctl/ask.h"
 #include "cmd/skeinmqctl/cluster_tables.h"
 #include "cmd/skeinmqctl/commands.h"
 
@@ -12,38 +13,6 @@ namespace skein::ctl {
 namespace {
 
 using Json = nlohmann::json;
-
-int Fail(const std::string& why, std::ostream& err, ExitCode code = kExitProblem) {
-  err << "skeinmqctl: " << why << "\n";
-  return code;
-}
-
-// What a status other than 2xx means.
-int Refused(const ServerOptions& server, const HttpAnswer& answer, std::ostream& err) {
-  const Json json = Json::parse(answer.body, nullptr, false);
-  std::string why = "status " + std::to_string(answer.status);
-  if (json.is_object() && json.contains("error") && json["error"].is_string())
-    why = json["error"].get<std::string>();
-  if (answer.status == 401)
-    why += server.token_file.empty() ? " (--token-file)" : " (" + server.token_file + ")";
-  const bool refused = answer.status >= 400 && answer.status < 500;
-  return Fail(server.url + ": " + why, err, refused ? kExitRefused : kExitProblem);
-}
-
-// Nothing: it went wrong, *code says how, and err why.
-std::optional<HttpAnswer> Ask(const ServerOptions& server, const HttpRequest& request,
-                              std::ostream& err, int* code) {
-  const absl::StatusOr<HttpAnswer> answer = HttpClient(server).Ask(request);
-  if (!answer.ok()) {
-    *code = Fail(std::string(answer.status().message()), err);
-    return std::nullopt;
-  }
-  if (answer->status < 200 || answer->status > 299) {
-    *code = Refused(server, *answer, err);
-    return std::nullopt;
-  }
-  return *answer;
-}
 
 std::string StateOf(const std::string& body) {
   const Json json = Json::parse(body, nullptr, false);

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "cmd/skeinmqctl/admin_flags.h"
 #include "cmd/skeinmqctl/cluster_command.h"
 
 namespace skein::ctl {
@@ -42,12 +43,8 @@ ClusterFlags::ClusterFlags(CLI::App* app) : line_(std::make_unique<Line>()) {
   cluster->require_subcommand(1);
   const auto add = [&](const char* name, const char* help, Line::Command command) {
     CLI::App* const sub = cluster->add_subcommand(name, help);
-    sub->add_option("--server", line.options.server.url,
-                    "The node's admin.listen (default: http://127.0.0.1:9883)")
-        ->type_name("URL");
-    sub->add_option("--token-file", line.options.server.token_file,
-                    "Show the first line of this file, as admin.token_file asks for it")
-        ->type_name("FILE");
+    AddServerOptions(sub, &line.options.server);
+    sub->add_flag("--json", line.options.json, "As --output json");
     sub->add_option("--output", line.output, "table (the default) or json")
         ->type_name("FORM")
         ->check(CLI::IsMember({"table", "json"}));
@@ -98,7 +95,7 @@ ClusterFlags::ClusterFlags(CLI::App* app) : line_(std::make_unique<Line>()) {
 ClusterFlags::~ClusterFlags() = default;
 
 std::optional<int> ClusterFlags::Run(std::ostream& out, std::ostream& err) const {
-  line_->options.json = line_->output == "json";
+  line_->options.json |= line_->output == "json";
   for (const auto& [app, command] : line_->commands) {
     if (app->parsed()) return command(out, err);
   }

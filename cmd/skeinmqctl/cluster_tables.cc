@@ -5,6 +5,8 @@
 #include <ostream>
 #include <vector>
 
+#include "cmd/skeinmqctl/table.h"
+
 namespace skein::ctl {
 namespace {
 
@@ -31,21 +33,8 @@ const Json* ListOf(const Json& json, const char* key) {
   return objects ? &list : nullptr;
 }
 
-// Columns as wide as what is in them; the last one as it is.
 void Print(const std::vector<Row>& rows, std::ostream& out) {
-  std::vector<size_t> widths;
-  for (const Row& row : rows) {
-    widths.resize(std::max(widths.size(), row.size()));
-    for (size_t i = 0; i < row.size(); ++i)
-      widths[i] = std::max(widths[i], row[i].size());
-  }
-  for (const Row& row : rows) {
-    for (size_t i = 0; i < row.size(); ++i) {
-      out << row[i];
-      if (i + 1 < row.size()) out << std::string(widths[i] - row[i].size() + 2, ' ');
-    }
-    out << "\n";
-  }
+  PrintRows(rows, out);
 }
 
 }  // namespace

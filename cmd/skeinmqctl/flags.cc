@@ -4,8 +4,10 @@
 #include <CLI/CLI.hpp>
 #include <ostream>
 
+#include "cmd/skeinmqctl/admin_flags.h"
 #include "cmd/skeinmqctl/cluster_flags.h"
 #include "cmd/skeinmqctl/commands.h"
+#include "cmd/skeinmqctl/completion.h"
 
 namespace skein::ctl {
 namespace {
@@ -110,6 +112,13 @@ int Run(int argc, const char* const* argv, std::ostream& out, std::ostream& err)
   CLI::App app("skeinmqctl, the operator's command line of SkeinMQ", "skeinmqctl");
   const Commands commands = Declare(&app, &line);
   const ClusterFlags cluster(&app);
+  const AdminFlags admin(&app);
+  std::string shell;
+  CLI::App* const completion =
+      app.add_subcommand("completion", "Print a script for the completion of this command line");
+  completion->add_option("SHELL", shell, "bash or zsh")
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh"}));
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -122,6 +131,11 @@ int Run(int argc, const char* const* argv, std::ostream& out, std::ostream& err)
     return kExitOk;
   }
   if (const std::optional<int> code = cluster.Run(out, err)) return *code;
+  if (const std::optional<int> code = admin.Run(out, err)) return *code;
+  if (completion->parsed()) {
+    PrintCompletion(app, shell, out);
+    return kExitOk;
+  }
   if (commands.inspect->parsed()) return InspectStore(line.inspect, out, err);
   if (commands.verify->parsed()) return VerifyStore(line.verify, out, err);
   if (commands.passwd->parsed()) return ChangePassword(line.passwd, out, err);

@@ -58,7 +58,14 @@ absl::StatusOr<HttpAnswer> HttpClient::Ask(const HttpRequest& request) const {
   HttpAnswer answer;
   char why[CURL_ERROR_SIZE] = "";
   curl_easy_setopt(curl.get(), CURLOPT_URL, UrlOf(curl.get(), options_.url, request).c_str());
+  curl_easy_setopt(curl.get(), CURLOPT_PATH_AS_IS, 1L);
   curl_easy_setopt(curl.get(), CURLOPT_PROTOCOLS_STR, "http,https");
+  if (!options_.ca_file.empty())
+    curl_easy_setopt(curl.get(), CURLOPT_CAINFO, options_.ca_file.c_str());
+  if (!options_.cert_file.empty()) {
+    curl_easy_setopt(curl.get(), CURLOPT_SSLCERT, options_.cert_file.c_str());
+    curl_easy_setopt(curl.get(), CURLOPT_SSLKEY, options_.key_file.c_str());
+  }
   curl_easy_setopt(curl.get(), CURLOPT_NOPROXY, "127.0.0.1,localhost,::1");
   curl_easy_setopt(curl.get(), CURLOPT_CUSTOMREQUEST, request.method.c_str());
   if (request.method != "GET")

@@ -17,6 +17,8 @@ namespace skein::ctl {
 struct ServerOptions {
   std::string url = "http://127.0.0.1:9883";
   std::string token_file;  // empty: none is shown
+  // PEM, with https. ca_file: empty: what the system trusts. cert_file, key_file: both or none.
+  std::string ca_file, cert_file, key_file;
 };
 
 struct HttpRequest {

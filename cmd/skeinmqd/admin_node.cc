@@ -4,9 +4,12 @@
 #include <memory>
 #include <utility>
 
+#include "broker/shard/client_scan.h"
 #include "broker/shard/route_scan.h"
 #include "cluster/coordinator/state.h"
+#include "cmd/skeinmqd/admin_shards.h"
 #include "cmd/skeinmqd/flags.h"
+#include "cmd/skeinmqd/listener_url.h"
 
 namespace skein {
 namespace {
@@ -49,6 +52,37 @@ std::vector<admin::ClusterMember> MembersOf(const cluster::Standing& standing,
   return members;
 }
 
+struct OverviewScan {
+  explicit OverviewScan(int /*no query*/) {}
+
+  bool Step(const shard::ShardState& state) {
+    routes = state.has_others() ? state.routes.size() + state.durable_routes.size()
+                                : state.subscriptions.filters();
+    return queues.Step(state);
+  }
+
+  shard::QueueSum queues;
+  uint64_t routes = 0;
+};
+
+admin::NodeOverview::Latency LatencyOf(const LatencyHistogram& histogram) {
+  constexpr double kMicroseconds = 1e-6;
+  if (histogram.count() == 0) return {};
+  return {histogram.Quantile(0.5) * kMicroseconds, histogram.Quantile(0.99) * kMicroseconds};
+}
+
+std::vector<admin::NodeOverview::Door> DoorsOf(const config::Config& config,
+                                               const std::vector<net::Endpoint>& endpoints) {
+  std::vector<admin::NodeOverview::Door> doors;
+  for (size_t i = 0; i < endpoints.size(); ++i) {
+    config::Listener listener = config.listeners[i];
+    if (!listener.websocket()) continue;
+    listener.address.port = endpoints[i].port;
+    doors.push_back({listener.name, config::FormatUrl(listener) + listener.paths.front()});
+  }
+  return doors;
+}
+
 }  // namespace
 
 void AdminNode::Attach(shard::Broker* broker, Clustering* cluster) {
@@ -65,6 +99,58 @@ void AdminNode::Stopping() {
 AdminNode::Parts AdminNode::parts() {
   MutexLock lock(mutex_);
   return parts_;
+}
+
+absl::StatusOr<shard::Broker*> AdminNode::broker() {
+  const Parts now = parts();
+  if (now.broker == nullptr) return Starting();
+  if (now.stopping) return absl::UnavailableError("the node stops");
+  return now.broker;
+}
+
+absl::StatusOr<shard::Broker*> AdminNode::serving() {
+  const absl::StatusOr<shard::Broker*> now = broker();
+  if (now.ok() && !(*now)->serving()) return Starting();
+  return now;
+}
+
+// Figures of a moment; those of shards are not of the same one.
+absl::StatusOr<admin::NodeOverview> AdminNode::Overview() {
+  const absl::StatusOr<shard::Broker*> now = broker();
+  if (!now.ok()) return now.status();
+  shard::Broker& broker = **now;
+  admin::NodeOverview overview;
+  overview.uptime_ms = std::chrono::duration_cast<std::chrono::milliseconds>(
+                           std::chrono::steady_clock::now() - began_)
+                           .count();
+  overview.connections = broker.connections();
+  const ShardStats totals = broker.Totals();
+  overview.sessions = static_cast<uint64_t>(totals.sessions.value());
+  overview.subscriptions = static_cast<uint64_t>(totals.subscriptions.value());
+  overview.outbox_messages = static_cast<uint64_t>(totals.outbox_messages.value());
+  overview.bytes_in = totals.bytes_in.value();
+  overview.bytes_out = totals.bytes_out.value();
+  LatencyHistogram ack;
+  LatencyHistogram deliver;
+  for (size_t qos = 0; qos < totals.publishes_in.size(); ++qos) {
+    overview.messages_in += totals.publishes_in[qos].value();
+    overview.messages_out += totals.publishes_out[qos].value();
+    ack.Merge(totals.publish_ack[qos]);
+    deliver.Merge(totals.publish_deliver[qos]);
+  }
+  for (const Counter& dropped : totals.messages_dropped)
+    overview.dropped += dropped.value();
+  overview.publish_ack = LatencyOf(ack);
+  overview.publish_deliver = LatencyOf(deliver);
+  overview.retained_messages = broker.retained()->stats().messages;
+  const auto sums = ScanShards<OverviewScan>(&broker, 0);
+  if (!sums.ok()) return sums.status();
+  for (const auto& sum : *sums) {
+    overview.queued_messages += sum->queues.messages();
+    overview.routes = std::max(overview.routes, sum->routes);
+  }
+  overview.websocket_listeners = DoorsOf(config_, broker.endpoints());
+  return overview;
 }
 
 admin::Readiness AdminNode::Ready() {

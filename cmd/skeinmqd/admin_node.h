@@ -6,6 +6,7 @@
 // within kAnswerMs, or nobody waits for it. Errors: Unavailable while there is no broker.
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -25,12 +26,18 @@ class AdminNode final : public admin::Node, public admin::Peers {
 
   explicit AdminNode(const config::Config& config) : config_(config) {}
 
+  // Unavailable while there is none, or while it does not serve clients.
+  absl::StatusOr<shard::Broker*> broker();
+  absl::StatusOr<shard::Broker*> serving();
+
   // Both run; cluster: null if the node is alone.
   void Attach(shard::Broker* broker, Clustering* cluster);
   // It is not ready from now on, whatever the broker says.
   void Stopping();
 
+  const std::string& name() const override { return config_.node_id; }
   admin::Readiness Ready() override;
+  absl::StatusOr<admin::NodeOverview> Overview() override;
   absl::StatusOr<admin::ClusterStatus> Cluster() override;
   absl::StatusOr<std::vector<shard::PartitionRow>> Table() override;
   absl::StatusOr<shard::RouteList> Routes(const shard::RouteQuery& query) override;
@@ -53,6 +60,7 @@ class AdminNode final : public admin::Node, public admin::Peers {
   absl::StatusOr<Clustering*> Changeable();
 
   const config::Config& config_;
+  const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
   Mutex mutex_;
   Parts parts_ ABSL_GUARDED_BY(mutex_);
 };

@@ -56,8 +56,7 @@ class Clustering {
   // Acknowledgements are possible: etcd counts on this node, or did and it still reaches all.
   bool MayPromise(const cluster::Standing& standing) const;
 
-  // As admin::Peers has it. Waits up to about kAskMs.
-  static constexpr int kAskMs = 2'000;
+  // As admin::Peers has it.
   admin::PeerAnswers Ask(const admin::Request& request, const std::string& node) const;
   // Before the broker stops.
   void StopAnswering() { net_->StopAnswering(); }

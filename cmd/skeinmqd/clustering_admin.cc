@@ -66,7 +66,8 @@ admin::PeerAnswers Clustering::Ask(const admin::Request& request, const std::str
     asked.push_back(each.member);
     numbers.push_back(each.member.number);
   }
-  std::vector<std::optional<admin::Response>> told = net_->Ask(numbers, request, kAskMs);
+  std::vector<std::optional<admin::Response>> told =
+      net_->Ask(numbers, request, request.patience_ms);
   admin::PeerAnswers answers;
   for (size_t i = 0; i < asked.size(); ++i) {
     if (told[i].has_value()) {

@@ -144,6 +144,19 @@ struct Ban {
   bool operator==(const Ban&) const = default;
 };
 
+// What an operator may do; each may what the one before it may.
+enum class AdminRole : uint8_t { kRead, kOperate, kAdmin };
+
+struct AdminToken {
+  std::string name;  // for the log
+  AdminRole role = AdminRole::kRead;
+  std::string file;
+
+  bool operator==(const AdminToken&) const = default;
+};
+
+using AdminRoles = std::map<std::string, AdminRole>;
+
 // A node of the cluster and where its peers reach it.
 struct ClusterPeer {
   std::string node;
@@ -187,6 +200,13 @@ struct Config {
   // Where operators ask the node; unset: nowhere.
   std::optional<Address> admin_listen = Address{"127.0.0.1", 9883};
   std::string admin_token_file;
+  std::vector<AdminToken> admin_tokens;
+  std::string admin_tls_cert_file;
+  std::string admin_tls_key_file;
+  std::string admin_tls_client_ca_file;
+  AdminRoles admin_client_roles;  // by common name
+  // Where backups are made; empty: nowhere.
+  std::string backup_directory;
   std::vector<Listener> listeners;
   std::vector<Authenticator> authentication;
   // Empty: no rules.

@@ -133,7 +133,7 @@ std::optional<int> ParseCommandLine(int argc, const char* const* argv,
 
   Problems problems;
   options->sources = ToSources(line, environment, &problems);
-  options->config = Load(options->sources, &problems);
+  options->config = Load(options->sources, &problems, &options->origins);
   options->warnings = problems.warnings;
   options->repair = line.repair;
   if (line.repair && options->config.data_dir.empty())

@@ -24,7 +24,8 @@ enum ExitCode : int {
 
 struct Options {
   Config config;
-  Sources sources;      // what it was read from, to be read again
+  Sources sources;  // what it was read from, to be read again
+  Origins origins;
   bool repair = false;  // open the store, give up what is damaged, end
   bool check = false;   // only look at the files that the configuration names, then end
   // To be logged once the logger runs.

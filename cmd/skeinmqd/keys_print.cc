@@ -1,6 +1,7 @@
 // The printed forms of the key table, see keys.h.
 #include <string>
 
+#include "cmd/skeinmqd/admin_fields.h"
 #include "cmd/skeinmqd/authenticator_fields.h"
 #include "cmd/skeinmqd/keys.h"
 #include "cmd/skeinmqd/listener_url.h"
@@ -28,6 +29,8 @@ void EmitValue(YAML::Emitter& out, const Key& key, const Config& config) {
     EmitRecords(out, config.authentication);
   } else if (key.name == "bans") {
     EmitRecords(out, config.bans);
+  } else if (key.name == "admin.tokens") {
+    EmitRecords(out, config.admin_tokens);
   } else {
     out << GetKey(key, config);
   }
@@ -91,6 +94,8 @@ std::string PrintMarkdown() {
   AppendTable("authentication", AuthenticatorFields(), &text);
   text += "\nEach entry of `bans` is a map with one of the first three of these:\n\n";
   AppendTable("bans", BanFields(), &text);
+  text += "\nEach entry of `admin.tokens` is a map of these:\n\n";
+  AppendTable("admin.tokens", AdminTokenFields(), &text);
   return text;
 }
 

@@ -7,6 +7,7 @@
 #include <set>
 #include <sstream>
 
+#include "cmd/skeinmqd/admin_fields.h"
 #include "cmd/skeinmqd/cluster_peers.h"
 #include "cmd/skeinmqd/keys.h"
 #include "cmd/skeinmqd/listener_url.h"
@@ -15,7 +16,7 @@
 namespace skein::config {
 namespace {
 
-void ReadFile(const std::string& file, Config* config, Problems* problems) {
+void ReadFile(const std::string& file, Config* config, Problems* problems, Origins* origins) {
   errno = 0;
   std::ifstream in(file);
   std::ostringstream text;
@@ -24,15 +25,21 @@ void ReadFile(const std::string& file, Config* config, Problems* problems) {
     problems->errors.push_back(file + ": cannot be read: " + reason);
     return;
   }
-  ReadYaml(file, text.str(), config, problems);
+  std::map<std::string, int> lines;
+  ReadYaml(file, text.str(), config, problems, &lines);
+  for (const auto& [key, line] : lines)
+    (*origins)[key] = "file:" + std::to_string(line);
 }
 
-void Apply(const Assignment& assignment, Config* config, Problems* problems) {
+void Apply(const Assignment& assignment, const char* origin, Config* config, Problems* problems,
+           Origins* origins) {
   const Key* const key = FindKey(assignment.key);
   if (key == nullptr) {
     problems->RefuseUnknown(assignment.origin, assignment.key, NearestKey(assignment.key));
   } else if (const auto allowed = SetKey(*key, assignment.value, config)) {
     problems->Refuse(assignment.origin, assignment.key, assignment.value, *allowed);
+  } else {
+    (*origins)[assignment.key] = origin;
   }
 }
 
@@ -44,7 +51,7 @@ bool IsServiceLink(std::string_view name) {
 }
 
 void ReadEnvironment(const std::vector<std::string>& environment, Config* config,
-                     Problems* problems) {
+                     Problems* problems, Origins* origins) {
   for (const std::string& entry : environment) {
     const size_t equals = entry.find('=');
     if (!entry.starts_with("SKEINMQ_") || equals == entry.npos) continue;
@@ -54,8 +61,8 @@ void ReadEnvironment(const std::vector<std::string>& environment, Config* config
       if (EnvironmentName(key.name) == name) found = &key;
     }
     if (found != nullptr) {
-      Apply({"environment " + name, std::string(found->name), entry.substr(equals + 1)}, config,
-            problems);
+      Apply({"environment " + name, std::string(found->name), entry.substr(equals + 1)},
+            "environment", config, problems, origins);
     } else if (!IsServiceLink(name)) {
       problems->warnings.push_back("environment " + name + " names no key and is ignored");
     }
@@ -195,11 +202,17 @@ void CheckBans(const Config& config, Problems* problems) {
 }
 
 void CheckAdmin(const Config& config, Problems* problems) {
+  CheckAdminFields(config, problems);
   if (!config.admin_listen || IsLoopback(config.admin_listen->host)) return;
-  if (config.admin_token_file.empty()) {
-    problems->errors.push_back("admin.listen: other machines reach " +
-                               FormatAddress(*config.admin_listen) +
-                               "; that needs admin.token_file, or an address on the loopback");
+  if (config.admin_token_file.empty() && config.admin_tokens.empty() &&
+      config.admin_client_roles.empty()) {
+    problems->errors.push_back(
+        "admin.listen: other machines reach " + FormatAddress(*config.admin_listen) +
+        "; that needs admin.token_file, admin.tokens or admin.tls.client_roles, or an address on "
+        "the loopback");
+  } else if (config.admin_tls_cert_file.empty()) {
+    problems->warnings.push_back(
+        "admin.listen: without admin.tls.cert_file tokens cross the network in the clear");
   }
 }
 
@@ -214,15 +227,19 @@ void CheckAuthorization(const Config& config, Problems* problems) {
 
 }  // namespace
 
-Config Load(const Sources& sources, Problems* problems) {
+Config Load(const Sources& sources, Problems* problems, Origins* origins) {
   Config config = DefaultConfig();
-  if (!sources.file.empty()) ReadFile(sources.file, &config, problems);
-  ReadEnvironment(sources.environment, &config, problems);
+  Origins unread;
+  if (origins == nullptr) origins = &unread;
+  origins->clear();
+  if (!sources.file.empty()) ReadFile(sources.file, &config, problems, origins);
+  ReadEnvironment(sources.environment, &config, problems, origins);
   for (const Assignment& assignment : sources.sets)
-    Apply(assignment, &config, problems);
+    Apply(assignment, "flag", &config, problems, origins);
   for (const Assignment& assignment : sources.flags)
-    Apply(assignment, &config, problems);
+    Apply(assignment, "flag", &config, problems, origins);
   ReplaceListeners(sources.listen, &config, problems);
+  if (!sources.listen.empty()) (*origins)["listeners"] = "flag";
   TellApart(&config);
   CheckAdmin(config, problems);
   CheckAuthorization(config, problems);

@@ -5,6 +5,7 @@
 // Thread: called once, at start.
 #pragma once
 
+#include <map>
 #include <span>
 #include <string>
 #include <utility>
@@ -30,7 +31,12 @@ struct Sources {
   std::vector<std::string> listen;       // --listen, replaces configured listeners
 };
 
-// The configuration that follows. With problems->errors not empty it must not be used.
-Config Load(const Sources& sources, Problems* problems);
+// Where the value of a key comes from, by its name: "file:LINE", "environment" or "flag". A key
+// that has its default is not there.
+using Origins = std::map<std::string, std::string>;
+
+// The configuration that follows. With problems->errors not empty it must not be used. origins: may
+// be null.
+Config Load(const Sources& sources, Problems* problems, Origins* origins = nullptr);
 
 }  // namespace skein::config

@@ -63,7 +63,9 @@ std::vector<std::string> NeedsRestart(const Config& running, const Config& next)
 }
 
 std::vector<std::string> FilesOf(const Config& config, const std::string& config_file) {
-  std::vector<std::string> files = {config_file, config.authorization_file};
+  std::vector<std::string> files = {config_file, config.authorization_file,
+                                    config.admin_tls_cert_file, config.admin_tls_key_file,
+                                    config.admin_tls_client_ca_file};
   for (const config::Authenticator& each : config.authentication)
     files.insert(files.end(), {each.file, each.jwks_file, each.public_key_file, each.secret_file,
                                each.ca_file, each.cert_file, each.key_file});
@@ -79,7 +81,7 @@ std::vector<std::string> FilesOf(const Config& config, const std::string& config
 }
 
 Reloader::Reloader(const config::Options& options, Logger* log)
-    : sources_(options.sources), running_(options.config), log_(*log) {
+    : sources_(options.sources), running_(options.config), origins_(options.origins), log_(*log) {
   known_ = seen_ = Look();
 }
 
@@ -108,7 +110,8 @@ bool Reloader::FilesChanged() {
 bool Reloader::Reload(std::string_view why, Security* security,
                       const std::function<void()>& apply) {
   config::Problems problems;
-  refused_ = config::Load(sources_, &problems);
+  config::Origins origins;
+  refused_ = config::Load(sources_, &problems, &origins);
   // Before anything is read: what changes from here on is read again.
   known_ = seen_ = Look();
   std::string error = Join(problems.errors, "; ");
@@ -122,11 +125,14 @@ bool Reloader::Reload(std::string_view why, Security* security,
   }
   if (!error.empty()) {
     ++failures_;
+    error_ = error;
     log_.Log(LogLevel::kError, "config.refused",
              {{"why", why}, {"error", error}, {"text", "the old configuration stays in force"}});
     return false;
   }
   running_ = refused_;
+  origins_ = std::move(origins);
+  error_.clear();
   apply();
   log_.set_level(running_.log_level);
   for (const std::string& warning : problems.warnings)

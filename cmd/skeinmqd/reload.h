@@ -37,6 +37,10 @@ class Reloader {
   bool FilesChanged();
 
   uint64_t failures() const { return failures_; }
+  // Why the last one was refused; empty: it was not.
+  const std::string& error() const { return error_; }
+  const config::Config& running() const { return running_; }
+  const config::Origins& origins() const { return origins_; }
 
  private:
   // What tells two versions of a file apart: device, inode, size, time.
@@ -46,7 +50,9 @@ class Reloader {
 
   const config::Sources sources_;
   config::Config running_;
-  config::Config refused_;  // or taken over
+  config::Config refused_;   // or taken over
+  config::Origins origins_;  // of running_
+  std::string error_;
   Logger& log_;
   Signatures known_;  // of what is in force, or was refused
   Signatures seen_;   // at the last look

@@ -46,12 +46,24 @@ sigset_t BlockSignals() {
   return signals;
 }
 
+void TellReload(const skein::Reloader& reloader, bool by_operator, skein::AdminDoor* admin) {
+  absl::Status status;
+  if (!reloader.error().empty()) {
+    status = absl::FailedPreconditionError(reloader.error());
+  } else {
+    status = admin->LoadTls();
+    admin->board().Post(reloader.running(), reloader.origins());
+  }
+  if (by_operator) admin->board().Answer(status);
+}
+
 // Waits for the signal that ends the process, which it returns, or for the node to have left its
 // cluster (0); meanwhile takes over what changes.
 int WaitForStop(const sigset_t& signals, bool watch, skein::Reloader* reloader,
-                skein::Security* security, skein::shard::Broker* broker,
-                skein::Clustering* cluster) {
+                skein::Security* security, skein::shard::Broker* broker, skein::Clustering* cluster,
+                skein::AdminDoor* admin, skein::BanBook* bans) {
   security->Tick();
+  admin->board().Post(reloader->running(), reloader->origins());
   for (;;) {
     constexpr timespec kLook{1, 0};
     const int signal_number = sigtimedwait(&signals, nullptr, &kLook);
@@ -60,9 +72,14 @@ int WaitForStop(const sigset_t& signals, bool watch, skein::Reloader* reloader,
     security->Tick();
     if (cluster != nullptr && cluster->Tick()) return 0;
     const bool changed = watch && reloader->FilesChanged();
-    if (!asked && !changed) continue;
-    reloader->Reload(asked ? "SIGHUP" : "files changed", security,
-                     [&] { broker->SetRules(security->rules()); });
+    const bool by_operator = admin->board().TakeAsked();
+    if (!asked && !changed && !by_operator) {
+      if (bans->TakeChanged()) broker->SetRules(security->rules());
+      continue;
+    }
+    const char* const why = by_operator ? "an operator" : asked ? "SIGHUP" : "files changed";
+    reloader->Reload(why, security, [&] { broker->SetRules(security->rules()); });
+    TellReload(*reloader, by_operator, admin);
   }
 }
 
@@ -162,6 +179,12 @@ class Stores {
     };
   }
 
+  // Empty: there is nothing on disk.
+  skein::AdminSettings::MakeBackup backup() {
+    if (disk_ == nullptr) return {};
+    return [disk = disk_.get()](const std::string& path) { return disk->Backup(path); };
+  }
+
   void Stop() {
     if (disk_ != nullptr) disk_->Stop();
   }
@@ -178,7 +201,7 @@ int Check(const Options& options) {
     std::cerr << "skeinmqd: error: " << Text(loaded) << "\n";
     return ExitCode::kExitUsage;
   }
-  if (const absl::Status token = skein::CheckAdminToken(options.config); !token.ok()) {
+  if (const absl::Status token = skein::CheckAdminFiles(options.config); !token.ok()) {
     std::cerr << "skeinmqd: error: " << Text(token) << "\n";
     return ExitCode::kExitUsage;
   }
@@ -233,6 +256,9 @@ int Run(const Options& options, const sigset_t& signals,
   skein::shard::BrokerPorts ports;
   stores.Connect(&ports);
   ports.authenticator = security.authenticator();
+  skein::BanBook bans(security.bans(), logger.get());
+  bans.Load(ports.retained, skein::net::Clock().Now());
+  ports.on_kept = [&bans](const skein::mqtt::Message& message) { bans.Apply(message); };
   ports.bans = security.bans();
   ports.gatekeeper = &security;
   ports.rules = security.rules();
@@ -252,6 +278,7 @@ int Run(const Options& options, const sigset_t& signals,
     logger->Log(LogLevel::kError, "broker.failed", {{"error", Text(started)}});
     return ExitCode::kExitRuntime;
   }
+  admin.settings().Attach({security.bans(), &bans, stores.backup()});
   admin.node().Attach(&broker, cluster.get());
   const std::vector<skein::net::Endpoint> endpoints = broker.endpoints();
   for (size_t i = 0; i < endpoints.size(); ++i) {
@@ -261,7 +288,7 @@ int Run(const Options& options, const sigset_t& signals,
   }
 
   const int signal_number = WaitForStop(signals, options.config.reload_watch, &reloader, &security,
-                                        &broker, cluster.get());
+                                        &broker, cluster.get(), &admin, &bans);
   logger->Log(LogLevel::kInfo, "broker.stopping", {{"signal", signal_number}});
   admin.node().Stopping();
   if (cluster != nullptr) cluster->Drain(signals);

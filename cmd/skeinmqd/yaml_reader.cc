@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "broker/auth/yaml_document.h"
+#include "cmd/skeinmqd/admin_fields.h"
 #include "cmd/skeinmqd/authenticator_fields.h"
 #include "cmd/skeinmqd/keys.h"
 #include "cmd/skeinmqd/listener_url.h"
@@ -18,8 +19,9 @@ namespace {
 
 class Reader {
  public:
-  Reader(const std::string& file, Config* config, Problems* problems)
-      : file_(file), config_(config), problems_(problems) {}
+  Reader(const std::string& file, Config* config, Problems* problems,
+         std::map<std::string, int>* lines)
+      : file_(file), config_(config), problems_(problems), lines_(lines) {}
 
   // Reads a map of keys below `prefix` ("" or "limits.").
   void ReadSection(const std::string& prefix, const YAML::Node& map) {
@@ -27,6 +29,7 @@ class Reader {
       const YAML::Node key_node = entry.first;
       const YAML::Node value = entry.second;
       const std::string name = prefix + Text(key_node);
+      if (lines_ != nullptr && FindKey(name) != nullptr) (*lines_)[name] = key_node.Mark().line + 1;
       if (!seen_.insert(name).second) {
         problems_->errors.push_back(At(key_node) + ": key '" + name + "' is given twice");
       } else if (name == "listeners") {
@@ -35,6 +38,9 @@ class Reader {
         ReadRecords(name, value, AuthenticatorFields(), {"name", "type"}, &config_->authentication);
       } else if (name == "bans") {
         ReadRecords(name, value, BanFields(), {}, &config_->bans);
+      } else if (name == "admin.tokens") {
+        ReadRecords(name, value, AdminTokenFields(), {"name", "role", "file"},
+                    &config_->admin_tokens);
       } else if (const Key* key = FindKey(name)) {
         ReadValue(*key, value);
       } else if (!IsSection(name)) {
@@ -49,7 +55,8 @@ class Reader {
 
  private:
   void ReadValue(const Key& key, const YAML::Node& value) {
-    const bool list = key.name == "cluster.peers" || key.name == "shared_subscriptions.groups";
+    const bool list = key.name == "cluster.peers" || key.name == "shared_subscriptions.groups" ||
+                      key.name == "admin.tls.client_roles";
     if (list && value.IsSequence()) {
       std::string joined;
       for (const YAML::Node& each : value)
@@ -179,13 +186,14 @@ class Reader {
   const std::string& file_;
   Config* const config_;
   Problems* const problems_;
+  std::map<std::string, int>* const lines_;
   std::set<std::string> seen_;
 };
 
 }  // namespace
 
-void ReadYaml(const std::string& file, const std::string& text, Config* config,
-              Problems* problems) {
+void ReadYaml(const std::string& file, const std::string& text, Config* config, Problems* problems,
+              std::map<std::string, int>* lines) {
   try {
     if (CountYamlDocuments(text) > 1) {
       problems->errors.push_back(file + ": has several YAML documents; allowed: one");
@@ -197,7 +205,7 @@ void ReadYaml(const std::string& file, const std::string& text, Config* config,
       problems->errors.push_back(file + ":1:1: a map of keys is expected");
       return;
     }
-    Reader(file, config, problems).ReadSection("", document);
+    Reader(file, config, problems, lines).ReadSection("", document);
   } catch (const YAML::Exception& error) {
     problems->errors.push_back(file + ":" + std::to_string(error.mark.line + 1) + ":" +
                                std::to_string(error.mark.column + 1) + ": " + error.msg);

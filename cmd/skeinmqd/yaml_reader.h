@@ -5,6 +5,7 @@
 // Thread: any; touches nothing but its arguments.
 #pragma once
 
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -15,6 +16,8 @@ namespace skein::config {
 
 // Applies the YAML `text` to `config`; `file` names it in messages. Reads on after an error, so
 // that all of them are told at once.
-void ReadYaml(const std::string& file, const std::string& text, Config* config, Problems* problems);
+// lines: where each key stands, by its name; may be null.
+void ReadYaml(const std::string& file, const std::string& text, Config* config, Problems* problems,
+              std::map<std::string, int>* lines = nullptr);
 
 }  // namespace skein::config

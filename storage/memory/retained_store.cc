@@ -93,6 +93,10 @@ class MemoryRetainedStore::Reader : public shard::RetainedReader {
         scan_(topic_filter.empty() ? RetainedScan() : RetainedScan(topic_filter)),
         cursor_(scan_.first_key()) {}
 
+  void StartAfter(std::string_view topic) override {
+    cursor_ = std::max(cursor_, routing::EncodeRetainedKey(topic) + '\0');
+  }
+
   Result Read(TimeMs now, size_t limit, std::vector<mqtt::MessagePtr>* out) override {
     size_t found = 0;
     MutexLock lock(store_.mutex_);

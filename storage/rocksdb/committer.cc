@@ -8,6 +8,7 @@
 
 #include "skein/storage/v1/record.pb.h"
 #include "storage/log/frame.h"
+#include "storage/rocksdb/backup.h"
 #include "storage/rocksdb/database.h"
 #include "storage/rocksdb/disk_space.h"
 #include "storage/rocksdb/fatal.h"
@@ -84,6 +85,10 @@ void Committer::Run() {
     }
     WriteState();
     more = Housekeep();
+    if (parts_.backups != nullptr && parts_.backups->asked()) {
+      parts_.checkpointer->RunAndWait();
+      parts_.backups->Serve();
+    }
   }
   WriteState();
   parts_.checkpointer->RunAndWait();

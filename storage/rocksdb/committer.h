@@ -29,6 +29,7 @@
 
 namespace skein::storage {
 
+class BackupDesk;
 class Database;
 class DiskSpace;
 class QueueReader;
@@ -51,7 +52,8 @@ class Committer {
     RocksRetainedStore* retained = nullptr;  // null: none
     Checkpointer* checkpointer = nullptr;
     QueueReader* reader = nullptr;
-    DiskSpace* disk = nullptr;  // null: not watched
+    DiskSpace* disk = nullptr;      // null: not watched
+    BackupDesk* backups = nullptr;  // null: none are made
     std::vector<std::unique_ptr<ShardLink>>* links = nullptr;
     StoreStats* stats = nullptr;
     Logger* logger = nullptr;
@@ -63,6 +65,8 @@ class Committer {
   void Stop();
 
   Staging* staging() { return &staging_; }
+  // Somebody has asked for a backup.
+  void Wake() { signal_.Raise(); }
   // The shard has handed over its records up to `last`.
   void HandedOver(ShardId shard, session::Lsn last);
 

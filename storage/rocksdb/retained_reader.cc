@@ -4,6 +4,7 @@
 // set for the first time in between may be missed; its publish reaches the subscriber as such.
 #include "storage/rocksdb/retained_reader.h"
 
+#include <algorithm>
 #include <utility>
 
 #include <rocksdb/db.h>
@@ -189,6 +190,10 @@ RocksRetainedReader::RocksRetainedReader(Database* database, const RocksRetained
   const bool one_topic =
       !topic_filter.empty() && topic_filter.find_first_of("+#") == std::string_view::npos;
   if (one_topic && !store_.Exists(topic_filter)) chunk_.state = State::kEnd;
+}
+
+void RocksRetainedReader::StartAfter(std::string_view topic) {
+  chunk_.position = std::max(scan_.first_key(), KeyAfter(routing::EncodeRetainedKey(topic)));
 }
 
 RocksRetainedReader::~RocksRetainedReader() {

@@ -95,6 +95,7 @@ class RocksRetainedReader : public shard::RetainedReader {
                       std::function<void()> wake);
   ~RocksRetainedReader() override;
 
+  void StartAfter(std::string_view topic) override;
   Result Read(TimeMs now, size_t limit, std::vector<mqtt::MessagePtr>* out) override;
 
  private:

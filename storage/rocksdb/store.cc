@@ -78,6 +78,8 @@ void Store::Start() {
   parts.checkpointer = checkpointer_.get();
   parts.reader = reader_.get();
   parts.disk = disk_.get();
+  backups_ = std::make_unique<BackupDesk>(database_.get(), options_.database.data_dir);
+  parts.backups = backups_.get();
   parts.links = &links_;
   parts.stats = &stats_;
   parts.logger = logger_;
@@ -103,6 +105,10 @@ std::unique_ptr<session::SessionStore> Store::MakeSessionStore(ShardId shard,
 
 shard::RetainedStore* Store::retained() {
   return retained_.get();
+}
+
+absl::StatusOr<uint64_t> Store::Backup(const std::string& path) {
+  return backups_->Ask(path, [this] { committer_->Wake(); });
 }
 
 void Store::Stop() {

@@ -19,6 +19,7 @@
 #include "broker/base/types.h"
 #include "broker/session/store.h"
 #include "broker/shard/retained_store.h"
+#include "storage/rocksdb/backup.h"
 #include "storage/rocksdb/committer.h"
 #include "storage/rocksdb/database.h"
 #include "storage/rocksdb/store_stats.h"
@@ -51,6 +52,10 @@ class Store {
   const StoreStats& stats() const { return stats_; }
   Database* database() { return database_.get(); }
 
+  // A copy of it all as of now, in a folder that is not there yet; see backup.h. Any thread, until
+  // Stop().
+  absl::StatusOr<uint64_t> Backup(const std::string& path);
+
   // Writes what was committed, makes a checkpoint and closes. The next start replays nothing.
   void Stop();
 
@@ -71,6 +76,7 @@ class Store {
   std::unique_ptr<PartitionStates> states_;
   std::unique_ptr<Checkpointer> checkpointer_;
   std::unique_ptr<QueueReader> reader_;
+  std::unique_ptr<BackupDesk> backups_;
   std::unique_ptr<Committer> committer_;
 };
 

@@ -4,45 +4,22 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cctype>
 #include <cstdio>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
+
+#include "broker/admin/openapi.h"
+#include "tests/unit/admin/fakes.h"
 
 namespace skein::admin {
 namespace {
 
 using nlohmann::json;
 using ::testing::HasSubstr;
-
-class FakeNode final : public Node {
- public:
-  Readiness Ready() override { return readiness; }
-  absl::StatusOr<ClusterStatus> Cluster() override {
-    if (!answer.ok()) return answer;
-    return cluster;
-  }
-  absl::StatusOr<std::vector<shard::PartitionRow>> Table() override { return table; }
-  absl::StatusOr<shard::RouteList> Routes(const shard::RouteQuery& query) override {
-    asked = query;
-    return routes;
-  }
-  absl::StatusOr<ShardStats> Totals() override { return ShardStats(); }
-  absl::Status Drain() override { return answer; }
-  absl::Status Leave() override { return answer; }
-  absl::Status Forget(const std::string& node) override {
-    forgotten = node;
-    return answer;
-  }
-
-  Readiness readiness{true, true, true, false};
-  ClusterStatus cluster;
-  std::vector<shard::PartitionRow> table;
-  shard::RouteList routes;
-  absl::Status answer;
-  std::optional<shard::RouteQuery> asked;
-  std::string forgotten;
-};
 
 class ApiTest : public testing::Test {
  protected:
@@ -58,7 +35,13 @@ class ApiTest : public testing::Test {
   ~ApiTest() override { std::remove(token_file_.c_str()); }
 
   void Make(const std::string& token_file, const std::string& host) {
-    api_.emplace(ApiOptions{token_file, host, &node_, &log_});
+    GateOptions gate;
+    gate.listen_host = host;
+    if (!token_file.empty()) gate.tokens = {{"all", Role::kAdmin, token_file}};
+    Make(gate);
+  }
+  void Make(const GateOptions& gate) {
+    api_.emplace(ApiOptions{gate, &node_, &clients_, &messages_, &settings_, &peers_, &log_});
   }
   Response Send(const std::string& method, const std::string& path, const std::string& body = "") {
     request_.method = method;
@@ -71,6 +54,10 @@ class ApiTest : public testing::Test {
 
   const std::string token_file_ = testing::TempDir() + "api-token";
   FakeNode node_;
+  FakeClients clients_;
+  FakeMessages messages_;
+  FakeSettings settings_;
+  FakePeers peers_;
   NullLogger log_;
   Request request_;
   std::optional<Api> api_;
@@ -208,6 +195,157 @@ TEST_F(ApiTest, WebPagesThatSomebodyLooksAtAreRefused) {
     EXPECT_EQ(Send("GET", "/api/v1/cluster").status, 200) << host;
   }
   EXPECT_EQ(api_->refused(), 5u);
+}
+
+TEST_F(ApiTest, EveryRouteIsDocumentedAndTheOtherWayRound) {
+  const json document = json::parse(kOpenApi);
+  std::set<std::string> documented;
+  for (const auto& [path, item] : document["paths"].items()) {
+    for (const auto& [method, operation] : item.items()) {
+      std::string name = method + " " + path + " " + operation["x-role"].get<std::string>();
+      std::set<std::string> query;
+      for (const json& parameter : operation.value("parameters", json::array())) {
+        if (parameter["in"] == "query") query.insert(parameter["name"]);
+      }
+      for (const std::string& each : query)
+        name += " " + each;
+      documented.insert(name);
+    }
+  }
+  std::set<std::string> known;
+  for (const Route& route : api_->router().routes()) {
+    std::string name = route.method;
+    std::transform(name.begin(), name.end(), name.begin(), [](char c) { return std::tolower(c); });
+    name += " " + route.path + " " + std::string(NameOf(route.role));
+    for (const std::string& each :
+         std::set<std::string>(route.parameters.begin(), route.parameters.end()))
+      name += " " + each;
+    known.insert(name);
+  }
+  EXPECT_EQ(documented, known);
+}
+
+TEST_F(ApiTest, RolesAreLadders) {
+  const std::string file = testing::TempDir() + "api-role-";
+  GateOptions gate;
+  for (const Role role : {Role::kRead, Role::kOperate, Role::kAdmin}) {
+    const std::string name(NameOf(role));
+    std::ofstream(file + name) << name << "-0123456789abcdef\n";
+    gate.tokens.push_back({name, role, file + name});
+  }
+  gate.certificates = {{"grafana", Role::kRead}};
+  Make(gate);
+  for (const Route& route : api_->router().routes()) {
+    for (const Role role : {Role::kRead, Role::kOperate, Role::kAdmin}) {
+      request_.authorization = "Bearer " + std::string(NameOf(role)) + "-0123456789abcdef";
+      const int status = Send(route.method, route.path).status;
+      EXPECT_EQ(status == 403, role < route.role) << route.method << " " << route.path;
+      EXPECT_NE(status, 401);
+    }
+  }
+  request_.authorization.clear();
+  EXPECT_EQ(Send("GET", "/api/v1/clients").status, 401);
+  request_.certificate = "grafana";
+  EXPECT_EQ(Send("GET", "/api/v1/clients").status, 200);
+  EXPECT_EQ(Send("POST", "/api/v1/publish").status, 403);
+  request_.certificate = "somebody else";
+  EXPECT_EQ(Send("GET", "/api/v1/clients").status, 401);
+  gate.tokens.clear();
+  Make(gate);
+  EXPECT_EQ(Send("GET", "/api/v1/clients").status, 403) << "a token would not help";
+}
+
+TEST_F(ApiTest, NodesArePutTogether) {
+  const auto row = [](const std::string& id) {
+    shard::ClientRow made;
+    made.client_id = id;
+    return made;
+  };
+  clients_.list.rows = {row("b"), row("d")};
+  peers_.answers.answers = {
+      {"b", {200, R"({"clients": [{"client_id": "a"}, {"client_id": "c"}], "more": true})", {}}},
+      {"c", {200, "no JSON", {}}}};
+  peers_.answers.silent = {"d"};
+  request_.query = {{"limit", "3"}};
+  const json answer = Get("/api/v1/clients");
+  std::vector<std::string> ids;
+  for (const json& each : answer["clients"])
+    ids.push_back(each["client_id"]);
+  EXPECT_THAT(ids, testing::ElementsAre("a", "b", "c"));
+  EXPECT_EQ(answer["silent_nodes"], json::parse(R"(["d", "c"])"));
+  request_.query = {{"cursor", answer["next"]}};
+  Get("/api/v1/clients");
+  EXPECT_EQ(clients_.asked->after, "c");
+  // Another node asks: this one's part alone.
+  const size_t asked = peers_.asked.size();
+  request_.from_node = true;
+  EXPECT_EQ(Get("/api/v1/clients")["clients"].size(), 2u);
+  EXPECT_EQ(peers_.asked.size(), asked);
+}
+
+TEST_F(ApiTest, OneNodeKnowsOrNobodyDoes) {
+  EXPECT_EQ(Send("DELETE", "/api/v1/clients/a%2Fb/connection").status, 404);
+  EXPECT_EQ(clients_.kicked, "a/b");
+  EXPECT_EQ(peers_.asked.back().path, "/api/v1/clients/a%2Fb/connection");
+  peers_.answers.silent = {"c"};
+  EXPECT_EQ(Send("DELETE", "/api/v1/clients/x/connection").status, 503);
+  peers_.answers.answers = {{"b", {404, "{}", {}}}, {"d", {200, "{\"disconnected\":true}", {}}}};
+  EXPECT_EQ(Send("DELETE", "/api/v1/clients/x/connection").status, 200);
+  clients_.answer = absl::OkStatus();
+  const size_t asked = peers_.asked.size();
+  EXPECT_EQ(Send("DELETE", "/api/v1/clients/x/connection").status, 200);
+  EXPECT_EQ(peers_.asked.size(), asked) << "this node knew it";
+}
+
+TEST_F(ApiTest, ASilentNodeGoesOnWhereItWas) {
+  peers_.answers.answers = {{"b", {200, R"({"events": [], "last": 5})", {}}}};
+  peers_.answers.silent = {"c"};
+  request_.query = {{"after", "a:3,c:9"}};
+  EXPECT_EQ(Get("/api/v1/events")["last"], "a:7,b:5,c:9");
+  EXPECT_EQ(clients_.events_asked->after, 3u);
+}
+
+TEST_F(ApiTest, WhatIsDoneOnAllNodesTellsWhoHasNot) {
+  peers_.answers.answers = {{"b", {409, R"({"reloaded": false, "error": "line 3"})", {}}}};
+  const Response response = Send("POST", "/api/v1/config/reload");
+  EXPECT_EQ(response.status, 409);
+  const json answer = json::parse(response.body);
+  EXPECT_EQ(answer["nodes"][0], json::parse(R"({"node": "a", "error": null, "reloaded": true})"));
+  EXPECT_EQ(answer["nodes"][1]["error"], "line 3");
+  EXPECT_EQ(Send("GET", "/api/v1/config").status, 200);
+  request_.query = {{"node", "b"}};
+  EXPECT_EQ(Send("GET", "/api/v1/config").status, 409) << "as that node answers";
+  request_.query = {{"node", "x"}};
+  EXPECT_EQ(Send("GET", "/api/v1/config").status, 404);
+}
+
+TEST_F(ApiTest, PropertiesOfAPublishAreAsOnTheWire) {
+  EXPECT_EQ(Send("POST", "/api/v1/publish",
+                 R"({"topic": "t", "payload": "p", "qos": 2, "retain": true, "content_type": "c",
+                     "payload_is_utf8": true, "user_properties": [["k", "v"]]})")
+                .status,
+            200);
+  const mqtt::Message& message = *messages_.published;
+  EXPECT_EQ(message.payload(), "p");
+  EXPECT_EQ(message.qos(), Qos::kExactlyOnce);
+  EXPECT_TRUE(message.retain());
+  EXPECT_EQ(message.properties(), std::string("\x01\x01\x03\0\x01"
+                                              "c\x26\0\x01k\0\x01v",
+                                              13));
+}
+
+TEST(RouterTest, TakesPathsApart) {
+  Router router;
+  const auto none = [](const Request&, const Values&) { return Response(); };
+  router.Add({"GET", "/a/{id}", Role::kRead, {}, none});
+  router.Add({"DELETE", "/a/{id}/b", Role::kRead, {}, none});
+  EXPECT_EQ(router.Find("GET", "/a/x%2fy%").values, Values{"x/y%"});
+  EXPECT_NE(router.Find("HEAD", "/a/x").route, nullptr);
+  EXPECT_EQ(router.Find("GET", "/a/").route, nullptr);
+  EXPECT_EQ(router.Find("GET", "/a/x/").route, nullptr);
+  EXPECT_EQ(router.Find("GET", "/a/x/b").route, nullptr);
+  EXPECT_EQ(router.Find("GET", "/a/x/b").allow, "DELETE");
+  EXPECT_EQ(router.Find("GET", "/").allow, "");
 }
 
 }  // namespace

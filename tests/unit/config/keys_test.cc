@@ -122,6 +122,9 @@ TEST(Keys, PrintedYamlReadsBackToTheSame) {
   config.log_level = LogLevel::kTrace;
   config.log_format = LogFormat::kJson;
   config.admin_listen = Address{"::1", 8080};
+  config.admin_tokens = {{"ops", AdminRole::kOperate, "/etc/ops token"}};
+  config.admin_client_roles = {{"Jane Doe", AdminRole::kAdmin}, {"g", AdminRole::kRead}};
+  config.backup_directory = "/b";
   config.limits.max_packet_size = 12345;
   config.listeners.push_back({{"0.0.0.0", 2883}, "field # 1", true, 99});
 
@@ -153,6 +156,8 @@ TEST(Keys, PrintedYamlReadsBackToTheSame) {
   EXPECT_EQ(read.listeners, config.listeners);
   EXPECT_EQ(read.authentication, config.authentication);
   EXPECT_EQ(read.bans, config.bans);
+  EXPECT_EQ(read.admin_tokens, config.admin_tokens);
+  EXPECT_EQ(read.admin_client_roles, config.admin_client_roles);
 }
 
 }  // namespace

@@ -52,6 +52,26 @@ TYPED_TEST_P(RetainedSuite, StoresReplacesRemoves) {
   EXPECT_EQ(store.stats().refused, 0u);
 }
 
+TYPED_TEST_P(RetainedSuite, GoesOnBehindATopic) {
+  TypeParam node{Limits()};
+  for (const char* topic : {"a", "a/b", "a/b/c", "a!", "b", "b/a"})
+    node.Put(Make(topic, "1"));
+  const auto after = [&](const char* filter, const char* topic) {
+    WakeCount wakes;
+    const auto reader = node.store().Open(filter, wakes.Callback());
+    reader->StartAfter(topic);
+    std::vector<MessagePtr> out;
+    ReadRest(reader.get(), &wakes, 0, 2, &out);
+    return Texts(out);
+  };
+  // In the order of the store a topic is followed at once by all below it.
+  EXPECT_EQ(after("#", "a"), (Strings{"a/b=1", "a/b/c=1", "a!=1", "b=1", "b/a=1"}));
+  EXPECT_EQ(after("#", "a/b"), (Strings{"a/b/c=1", "a!=1", "b=1", "b/a=1"}));
+  EXPECT_EQ(after("+/#", "a/x"), (Strings{"a!=1", "b=1", "b/a=1"})) << "it need not be there";
+  EXPECT_EQ(after("b/#", "a"), (Strings{"b=1", "b/a=1"}));
+  EXPECT_EQ(after("a/+", "a/b"), Strings());
+}
+
 TYPED_TEST_P(RetainedSuite, RefusesMoreMessagesThanAllowed) {
   Limits limits;
   limits.max_retained_messages = 2;
@@ -421,7 +441,7 @@ TYPED_TEST_P(RetainedSuite, AnEmptyFilterReadsEverything) {
   EXPECT_EQ(ReadAll(&node.store(), ""), (Strings{"$x/y=1", "a/b=2"}));
 }
 
-REGISTER_TYPED_TEST_SUITE_P(RetainedSuite, DigestsAreEqualWhereTheContentIs,
+REGISTER_TYPED_TEST_SUITE_P(RetainedSuite, GoesOnBehindATopic, DigestsAreEqualWhereTheContentIs,
                             WhatEndsByItselfLeavesTheDigestBeforeIt,
                             WhatHasEndedElsewhereIsNoNewsHere, RemovalsAreGivenOutByBuckets,
                             TheNewestWriteWinsOnEveryNode, AWriteHereIsLaterThanWhatIsThere,
