@@ -5,6 +5,7 @@
 // silent; an answer 400 or 404 is one.
 #pragma once
 
+#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 #include <vector>
