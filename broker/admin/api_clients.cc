@@ -87,7 +87,7 @@ uint64_t NumberOf(const Json& row, const char* name) {
 
 bool MoreOf(const Parts& parts) {
   return std::any_of(parts.parts.begin(), parts.parts.end(), [](const Part& part) {
-    return part.json.contains("more") && part.json["more"] == true;
+    return part.json->contains("more") && (*part.json)["more"] == true;
   });
 }
 
@@ -313,7 +313,7 @@ Response ApiClients::Events(const Request& request) {
   std::map<std::string, uint64_t> last = *ParseAfter(ParameterOf(request, "after").value_or(""));
   const bool newest = last.empty();
   for (const Part& part : parts.parts)
-    last[part.node] = NumberOf(part.json, "last");
+    last[part.node] = NumberOf(*part.json, "last");
   std::vector<Json> rows = RowsOf(&parts, "events");
   const auto key = [](const Json& row) {
     return std::tuple(StringOf(row, "time"), StringOf(row, "node"), NumberOf(row, "id"));

@@ -125,7 +125,7 @@ Response ApiSettings::OnAll(const Request& request, const Response& mine) {
     Json each;
     each["node"] = part.node;
     each["error"] = Json();
-    each.update(part.json);
+    each.update(*part.json);
     refused |= part.status != 200;
     json["nodes"].push_back(std::move(each));
   }

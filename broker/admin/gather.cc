@@ -13,7 +13,7 @@ void Take(const std::string& node, const Response& response, Parts* parts) {
   if (!answer || !json.is_object()) {
     parts->silent.push_back(node);
   } else {
-    parts->parts.push_back({node, response.status, std::move(json)});
+    parts->parts.push_back({node, response.status, std::make_shared<Json>(std::move(json))});
   }
 }
 
@@ -33,8 +33,8 @@ Parts Gather(const Request& request, Peers* peers, const std::string& self, cons
 std::vector<Json> RowsOf(Parts* parts, const char* list) {
   std::vector<Json> rows;
   for (Part& part : parts->parts) {
-    if (!part.json.contains(list) || !part.json[list].is_array()) continue;
-    for (Json& row : part.json[list]) {
+    if (!part.json->contains(list) || !(*part.json)[list].is_array()) continue;
+    for (Json& row : (*part.json)[list]) {
       if (row.is_object()) rows.push_back(std::move(row));
     }
   }

@@ -5,7 +5,7 @@
 // silent; an answer 400 or 404 is one.
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,7 +18,7 @@ namespace skein::admin {
 struct Part {
   std::string node;
   int status = 200;
-  Json json;
+  std::shared_ptr<Json> json;  // never null
 };
 
 struct Parts {
