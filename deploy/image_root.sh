@@ -4,8 +4,8 @@
 #
 # Usage: deploy/image_root.sh FOLDER VERSION [--npm package-lock.json] PROGRAM...
 #
-# Needs dpkg, for it names the packages. --npm names what is bundled in the programs, for the list (needs node). SOURCE_DATE_EPOCH is the time
-# in the list.
+# Needs dpkg, for it names the packages. --npm names what is bundled in the programs, for the list (needs node). SOURCE_DATE_EPOCH is the
+# time in the list.
 set -euo pipefail
 
 root=$1
