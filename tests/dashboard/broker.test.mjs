@@ -161,6 +161,7 @@ test("topics are tried over WebSocket; what is retained is seen and deleted", as
   await visit.text("Published to try/one, acknowledged.");
   await page.getByRole("button", { name: /^try\/one/ }).click();
   await visit.text('"level": 7');
+  assert.deepEqual(await visit.findings(), []);
   await visit.go("#/retained", "Retained messages");
   await page.getByRole("button", { name: "try/one" }).click();
   await page.getByRole("button", { name: "Delete" }).click();

@@ -128,7 +128,7 @@ export class Mock {
           publish_ack: { p50: 0.0011 * wave, p99: 0.0043 * wave * wave },
           publish_deliver: { p50: 0.0004 * wave, p99: 0.0019 * wave * wave },
         },
-        ...(i === 0 ? { websocket_listeners: [{ name: "web", url: this.websocket ?? "ws://0.0.0.0:8083/" }] } : {}),
+        ...(i === 0 ? { websocket_listeners: [{ name: "web", url: this.websocket ?? "ws://0.0.0.0:8083/mqtt" }] } : {}),
       };
     });
     return [200, { time: now, nodes, silent_nodes: this.silent }];

@@ -25,7 +25,7 @@ function ConnectForm({ overview, connect }: { overview: Overview | null; connect
   const [username, setUsername] = useState("");
   const [password, setPassword] = useState("");
   const [busy, setBusy] = useState(false);
-  const shown = url ?? known[0]?.[0] ?? `${location.protocol === "https:" ? "wss" : "ws"}://${location.hostname}:8083/`;
+  const shown = url ?? known[0]?.[0] ?? `${location.protocol === "https:" ? "wss" : "ws"}://${location.hostname}:8083/mqtt`;
   return (
     <form
       class="panel form-grid"
@@ -137,23 +137,25 @@ function Messages({ messages, clear }: { messages: Incoming[]; clear: () => void
         </span>
         <button type="button" class="button button-small" onClick={clear}>Clear</button>
       </div>
-      <ul class="messages panel" role="log" aria-label="Messages">
-        {messages.map((message) => (
-          <li key={message.number}>
-            <button
-              type="button" class="message-head" aria-expanded={open === message.number}
-              onClick={() => setOpen(open === message.number ? null : message.number)}
-            >
-              <span class="mono">{message.topic}</span>
-              <span class="quiet">
-                {new TextDecoder().decode(message.payload.subarray(0, 80))} · QoS {message.qos}{message.retain ? ", retained" : ""} ·{" "}
-                {moment(message.time.toISOString())}
-              </span>
-            </button>
-            {open === message.number && <Payload data={message.payload} size={message.payload.length} />}
-          </li>
-        ))}
-      </ul>
+      <div class="panel" role="log" aria-label="Messages">
+        <ul class="messages">
+          {messages.map((message) => (
+            <li key={message.number}>
+              <button
+                type="button" class="message-head" aria-expanded={open === message.number}
+                onClick={() => setOpen(open === message.number ? null : message.number)}
+              >
+                <span class="mono">{message.topic}</span>
+                <span class="quiet">
+                  {new TextDecoder().decode(message.payload.subarray(0, 80))} · QoS {message.qos}{message.retain ? ", retained" : ""} ·{" "}
+                  {moment(message.time.toISOString())}
+                </span>
+              </button>
+              {open === message.number && <Payload data={message.payload} size={message.payload.length} />}
+            </li>
+          ))}
+        </ul>
+      </div>
     </>
   );
 }
