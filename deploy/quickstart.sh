@@ -152,6 +152,7 @@ Try it in two other terminals, on different nodes:
 How they stand:
 
     ${skeinmqd%/skeinmqd/*}/skeinmqctl/skeinmqctl cluster status --server http://$(admin_of "$first_port")
+    http://$(admin_of "$first_port")/dashboard/
 
 TEXT
   ! $etcd || cat <<TEXT
@@ -193,6 +194,8 @@ Try it in two other terminals:
 
     mosquitto_sub$where -t dw/demo
     mosquitto_pub$where -t dw/demo -m hello
+
+See it in a browser: http://${SKEINMQ_ADMIN_LISTEN-127.0.0.1:9883}/dashboard/
 
 Ctrl-C stops the broker.
 
