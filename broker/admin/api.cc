@@ -34,11 +34,13 @@ Api::Api(ApiOptions options)
       gate_(options_.gate, options_.log),
       clients_(options_.clients, options_.node, options_.peers),
       messages_(options_.messages),
-      settings_(options_.settings, options_.node, options_.peers) {
+      settings_(options_.settings, options_.node, options_.peers),
+      traces_(options_.traces, options_.node, options_.peers) {
   AddRoutes();
   clients_.AddTo(&router_);
   messages_.AddTo(&router_);
   settings_.AddTo(&router_);
+  traces_.AddTo(&router_);
 }
 
 void Api::AddRoutes() {

@@ -13,6 +13,7 @@
 #include "broker/admin/api_clients.h"
 #include "broker/admin/api_messages.h"
 #include "broker/admin/api_settings.h"
+#include "broker/admin/api_traces.h"
 #include "broker/admin/gate.h"
 #include "broker/admin/http.h"
 #include "broker/admin/node.h"
@@ -27,6 +28,7 @@ struct ApiOptions {
   Clients* clients = nullptr;
   Messages* messages = nullptr;
   Settings* settings = nullptr;
+  Traces* traces = nullptr;
   Peers* peers = nullptr;  // null: there are no other nodes
   Logger* log = nullptr;
 };
@@ -68,6 +70,7 @@ class Api {
   ApiClients clients_;
   ApiMessages messages_;
   ApiSettings settings_;
+  ApiTraces traces_;
   Router router_;
   std::atomic<uint64_t> requests_{0};
   std::atomic<uint64_t> refused_{0};

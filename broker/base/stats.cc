@@ -45,8 +45,8 @@ void ShardStats::Merge(const ShardStats& other) {
      &S::publish_allowed, &S::subscribe_allowed, &S::mailbox_full, &S::publish_rate_limited,
      &S::reads_paused, &S::wills_sent, &S::messages_redispatched);
   up(&S::outbox_messages, &S::outbox_bytes, &S::outbox_stored, &S::outbox_sent,
-     &S::route_divergence, &S::retained_divergence, &S::handovers_out, &S::handovers_in,
-     &S::handovers_failed, &S::handover);
+     &S::route_divergence, &S::retained_divergence, &S::trace_events, &S::trace_events_lost,
+     &S::handovers_out, &S::handovers_in, &S::handovers_failed, &S::handover);
   Earliest(&heartbeat, other.heartbeat);
   Earliest(&outbox_since, other.outbox_since);
   route_lag.Set(std::max(route_lag.value(), other.route_lag.value()));

@@ -222,6 +222,8 @@ struct alignas(64) ShardStats {
   Gauge route_lag;           // changes of its routes that the slowest other shard has not applied
   Counter route_divergence;  // another shard's routes were not here what they are there
   Counter retained_divergence;  // retained messages and removals that a peer had to tell again
+  Counter trace_events;         // steps that were written down for the traces that are on
+  Counter trace_events_lost;    // and that had to go for newer ones before somebody read them
   Counter handovers_out;
   Counter handovers_in;
   Counter handovers_failed;   // given up, by the giver

@@ -70,6 +70,14 @@ class FilterIndex {
     return trie_.Match(topic, [&](Id id) { visit(entries_[id].value); });
   }
 
+  // The same, but visit(Id).
+  template <class F>
+  void MatchIds(std::string_view topic, F visit) const {
+    const Id exact = Find(topic);
+    if (exact != kNone && entries_[exact].node == FilterTrie::kNone) visit(exact);
+    if (!trie_.empty()) trie_.Match(topic, visit);
+  }
+
   // Calls visit(Id) for each filter, in no order; visit must not change the index.
   template <class F>
   void ForEach(F visit) const {

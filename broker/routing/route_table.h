@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -79,6 +80,19 @@ class RouteTable {
   };
   // Replaces *out. The pointers hold until the next Set() or WithdrawAll().
   void Match(std::string_view topic, Matches* out);
+
+  // Calls visit(text, shares) for each filter and each shared group that matches the topic; shares
+  // is a range of Share. For who only looks.
+  template <class F>
+  void ForEachMatch(std::string_view topic, F visit) const {
+    index_.MatchIds(topic, [&](uint32_t id) {
+      const Entry& entry = index_[id];
+      if (!entry.plain.empty()) visit(index_.text(id), std::span(entry.plain));
+      if (entry.groups == nullptr) return;
+      for (const uint32_t slot : *entry.groups)
+        visit(std::string_view(groups_[slot].text), std::span(groups_[slot].route.shares));
+    });
+  }
 
   // Somebody said that there are members of the shared group.
   bool HasGroup(std::string_view filter_text) const {

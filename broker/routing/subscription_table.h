@@ -120,6 +120,20 @@ class SubscriptionTable {
   // pointers hold until their filter loses its last subscriber; subscribers come and go in them.
   void Match(std::string_view topic, Matches* out);
 
+  // Calls visit(members, group) for each filter and each shared group with subscribers that match
+  // the topic; group is null for a filter. For who only looks.
+  template <class F>
+  void ForEachMatch(std::string_view topic, F visit) const {
+    index_.MatchIds(topic, [&](uint32_t id) {
+      const Entry& entry = index_[id];
+      const SharedGroup* none = nullptr;
+      if (!entry.plain.empty()) visit(entry.plain, none);
+      if (entry.groups == nullptr) return;
+      for (const uint32_t slot : *entry.groups)
+        visit(groups_[slot].members, &groups_[slot]);
+    });
+  }
+
   // Calls visit(text) for each filter with subscribers in one of kParts parts, see
   // TextIndex::ForEachIn().
   static constexpr size_t kParts = TextIndex::kParts;

@@ -28,6 +28,34 @@ SplitFilter Split(std::string_view filter) {
 
 }  // namespace
 
+Principal PrincipalOf(const ShardState& state, const Session& session) {
+  if (session.principal != nullptr) return *session.principal;
+  Principal client;
+  client.client_id = session.client_id();
+  if (!session.connected()) return client;
+  const Connection& connection = state.connections[session.connection];
+  client.address = state.ports.peer(connection).address;
+  client.listener = state.options.listeners[connection.listener].name;
+  return client;
+}
+
+AccessRules::Verdict RuleFor(const ShardState& state, const Principal& client, auth::Action action,
+                             std::string_view topic) {
+  if (client.superuser) return {true, "superuser"};
+  if (client.own_rules != nullptr) {
+    if (const auto verdict = client.own_rules->Find(client, action, topic)) return *verdict;
+  }
+  if (state.rules == nullptr) return {true, {}};
+  return state.rules->Check(client, action, topic);
+}
+
+AccessRules::Verdict RuleForPublish(const ShardState& state, const Principal& client,
+                                    std::string_view topic, bool retain) {
+  const AccessRules::Verdict publish = RuleFor(state, client, auth::kPublish, topic);
+  if (!publish.allowed || !retain) return publish;
+  return RuleFor(state, client, auth::kRetain, topic);
+}
+
 void Access::SetRules(std::shared_ptr<const AccessRules> rules) {
   state_.rules = std::move(rules);
   ++state_.access_epoch;
@@ -93,12 +121,7 @@ const Principal& Access::Of(const Session& session) const {
 
 AccessRules::Verdict Access::Check(const Principal& client, auth::Action action,
                                    std::string_view topic) const {
-  if (client.superuser) return {true, "superuser"};
-  if (client.own_rules != nullptr) {
-    if (const auto verdict = client.own_rules->Find(client, action, topic)) return *verdict;
-  }
-  if (state_.rules == nullptr) return {true, {}};
-  return state_.rules->Check(client, action, topic);
+  return RuleFor(state_, client, action, topic);
 }
 
 auth::Access Access::CheckFilter(const Principal& client, std::string_view filter,

@@ -21,6 +21,15 @@
 
 namespace skein::shard {
 
+// The session's principal, or one made of what is known.
+auth::Principal PrincipalOf(const ShardState& state, const session::Session& session);
+// The rule that decides whether the client may; no action but kSubscribe is asked with a filter.
+auth::AccessRules::Verdict RuleFor(const ShardState& state, const auth::Principal& client,
+                                   auth::Action action, std::string_view topic);
+// The same for PUBLISH, with RETAIN or without: what denies it, or what allows it.
+auth::AccessRules::Verdict RuleForPublish(const ShardState& state, const auth::Principal& client,
+                                          std::string_view topic, bool retain);
+
 class Access {
  public:
   static constexpr uint32_t kAuditASecond = 50;
@@ -47,6 +56,12 @@ class Access {
   bool MayPublishWill(const session::Session& session, std::string_view topic, bool retain);
   // SUBSCRIBE, `filter` as in the packet. False: SUBACK 0x87.
   bool MaySubscribe(session::Session& session, std::string_view filter);
+
+  // What MaySubscribe() goes by: *source names the rule that denies or restricts it.
+  auth::Access ExplainFilter(const session::Session& session, std::string_view filter,
+                             std::string_view* source) const {
+    return CheckFilter(Of(session), filter, source);
+  }
 
   // A message with this topic may be given to the session.
   bool MayReceive(const session::Session& session, std::string_view topic) {

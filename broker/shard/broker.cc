@@ -51,6 +51,7 @@ absl::Status Broker::Start() {
     ports.placement = ports_.placement;
     ports.on_kept = ports_.on_kept;
     ports.event_numbers = &shared_.event_numbers;
+    ports.traces = ports_.traces;
     ports.log = ports_.log;
     ports.random = ports_.random;
     shared_.shards.push_back(

@@ -45,6 +45,7 @@ struct BrokerPorts {
   const auth::BanList* bans = nullptr;                // null: nobody is banned
   Placement* placement = nullptr;                     // null: no partition moves
   std::function<void(const mqtt::Message&)> on_kept;  // see Ports; any shard
+  trace::Sink* traces = nullptr;                      // null: nothing can be traced
   Gatekeeper* gatekeeper = nullptr;                   // null: everybody may knock
   std::shared_ptr<const auth::AccessRules> rules;     // null: everything is allowed
   Logger* log = nullptr;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "broker/shard/dispatcher.h"
+#include "broker/shard/tracing.h"
 
 namespace skein::shard {
 
@@ -19,21 +20,27 @@ Connection* Dispatcher::ServingConnection(const Session& session) {
 
 void Dispatcher::Offer(Session& session, const mqtt::MessagePtr& message, Qos subscription_qos,
                        bool retain, std::span<const uint32_t> ids, ImageCache* images, Gate* gate) {
-  if (!access_.MayReceive(session, message->topic())) return Drop(DropReason::kNotAuthorized);
+  if (!access_.MayReceive(session, message->topic()))
+    return Drop(DropReason::kNotAuthorized, session, *message);
   if (!state_.leaving.empty() && session.recorded() &&
       state_.leaving.contains(session.key.partition)) {
     if (gate != nullptr) gate->refused = true;
-    return Drop(DropReason::kPeerDown);
+    return Drop(DropReason::kPeerDown, session, *message);
   }
   if (special_ != nullptr && !Admits(session, gate)) return;
   const Qos qos = std::min(message->qos(), subscription_qos);
   Connection* connection = ServingConnection(session);
   if (qos == Qos::kAtMostOnce) {
-    if (connection == nullptr) return;
-    if (!sender_.HasRoom(*connection)) return Drop(DropReason::kOutputFull);
+    if (connection == nullptr) {
+      if (state_.tracer.on()) [[unlikely]]
+        TraceDrop(state_, DropReason::kOffline, session, *message);
+      return;
+    }
+    if (!sender_.HasRoom(*connection)) return Drop(DropReason::kOutputFull, session, *message);
     const auto result =
         sender_.SendPublish(*connection, {message, qos, retain, false, 0, ids}, images);
-    if (result == Sender::SendResult::kTooLarge) Drop(DropReason::kPacketTooLarge);
+    if (result == Sender::SendResult::kTooLarge)
+      Drop(DropReason::kPacketTooLarge, session, *message);
     return;
   }
   if (!session.connected() && !session.durable()) return;
@@ -48,7 +55,7 @@ void Dispatcher::Offer(Session& session, const mqtt::MessagePtr& message, Qos su
                        !session.has_queued() &&
                        session.outbound().WindowOpen(connection->receive_maximum);
   if (!at_once) return QueueOrDrop(session, std::move(delivery), gate);
-  if (TooLarge(*connection, delivery)) return Drop(DropReason::kPacketTooLarge);
+  if (TooLarge(*connection, delivery)) return Drop(DropReason::kPacketTooLarge, session, *message);
   SendInFlight(session, *connection, std::move(delivery), images, gate);
 }
 
@@ -56,7 +63,11 @@ void Dispatcher::SendInFlight(Session& session, Connection& connection, Delivery
                               ImageCache* images, Gate* gate) {
   const bool queued = delivery.sequence != 0;  // and so recorded before
   if (session.recorded() && !queued) {
-    if (!MayRecord(gate)) return;
+    if (!MayRecord(gate)) {
+      if (state_.tracer.on()) [[unlikely]]
+        TraceDrop(state_, DropReason::kDiskFull, session, *delivery.message);
+      return;
+    }
     delivery.sequence = session.NextSequence();
   }
   Outbound::InFlight& sent = session.outbound().Send(std::move(delivery));
@@ -132,8 +143,11 @@ bool Dispatcher::MakeRoom(Session& session, const Delivery& delivery) {
     const DropReason reason = room == QueueResult::kFull        ? DropReason::kQueueFull
                               : room == QueueResult::kFullBytes ? DropReason::kQueueBytes
                                                                 : DropReason::kTotalQueueBytes;
+    if (limits.queue_drop == QueueDrop::kNewest || room == QueueResult::kFullTotal) {
+      Drop(reason, session, *delivery.message);
+      return false;
+    }
     Drop(reason);
-    if (limits.queue_drop == QueueDrop::kNewest || room == QueueResult::kFullTotal) return false;
     if (!stored_.DropOldest(&session)) return false;
   }
   return false;
@@ -141,8 +155,14 @@ bool Dispatcher::MakeRoom(Session& session, const Delivery& delivery) {
 
 void Dispatcher::QueueOrDrop(Session& session, Delivery delivery, Gate* gate) {
   if (!MakeRoom(session, delivery)) return;
+  if (session.recorded() && !MayRecord(gate)) {
+    if (state_.tracer.on()) [[unlikely]]
+      TraceDrop(state_, DropReason::kDiskFull, session, *delivery.message);
+    return;
+  }
+  if (state_.tracer.on()) [[unlikely]]
+    TraceQueued(session, *delivery.message);
   if (!session.recorded()) return session.outbound().Enqueue(std::move(delivery), &state_.budget);
-  if (!MayRecord(gate)) return;
   delivery.sequence = session.NextSequence();
   delivery.lsn =
       state_.Record(session,
@@ -177,9 +197,10 @@ void Dispatcher::Pump(Session& session) {
     const bool expired = delivery.message->expired(state_.now);
     const bool allowed = access_.MayReceive(session, delivery.message->topic());
     if (expired || !allowed || TooLarge(*connection, delivery)) {
-      Drop(expired    ? DropReason::kExpired
-           : !allowed ? DropReason::kNotAuthorized
-                      : DropReason::kPacketTooLarge);
+      const DropReason reason = expired    ? DropReason::kExpired
+                                : !allowed ? DropReason::kNotAuthorized
+                                           : DropReason::kPacketTooLarge;
+      Drop(reason, session, *delivery.message);
       state_.RecordFinished(session, {delivery.sequence, delivery.lsn, delivery.cost});
       continue;
     }
@@ -199,7 +220,7 @@ void Dispatcher::Resend(Session& session, Connection& connection, Outbound::InFl
   const auto result = sender_.SendPublish(
       connection, {d.message, d.qos, d.retain, true, sent->id, d.ids.view()}, nullptr);
   if (result == Sender::SendResult::kSent) return;
-  Drop(DropReason::kPacketTooLarge);
+  Drop(DropReason::kPacketTooLarge, session, *d.message);
   state_.RecordFinished(session, session.outbound().Discard(sent));
 }
 

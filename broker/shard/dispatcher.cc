@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/strings/string_view.h"
+#include "broker/shard/tracing.h"
 
 namespace skein::shard {
 namespace {
@@ -28,11 +29,15 @@ Dispatcher::Outcome Dispatcher::Publish(const mqtt::MessagePtr& message, Gate* g
   const uint64_t answers = gate != nullptr ? next_token_ : 0;
   uint32_t destinations = 0;
   if (!state_.frozen.empty() && IsFrozen(message->topic())) {
+    if (state_.tracer.on()) [[unlikely]]
+      TraceMessage(trace::Step::kHeld, *message, "a partition with subscribers is moving");
     held_.push_back({message, answers, once});
     outcome.matched = outcome.held = true;
     if (gate != nullptr) destinations = 1;
   } else {
     Route(message, gate, answers, &destinations, &outcome.matched);
+    if (!outcome.matched && state_.tracer.on()) [[unlikely]]
+      TraceMessage(trace::Step::kNoRoute, *message, "no subscription on any node matches");
   }
   if (gate != nullptr && destinations > 0) {
     gate->destinations = destinations;
@@ -81,8 +86,13 @@ bool Dispatcher::Retain(const mqtt::MessagePtr& message, Gate* gate) {
                                               : state_.ports.retained->Put(kept);
   if (result == RetainedStore::PutResult::kFull) {
     Drop(DropReason::kRetainedFull);
+    if (state_.tracer.on()) [[unlikely]]
+      TraceMessage(trace::Step::kDropped, *message, DropText(DropReason::kRetainedFull));
     return false;
   }
+  if (state_.tracer.on()) [[unlikely]]
+    TraceMessage(trace::Step::kRetained, *message,
+                 message->payload().empty() ? "what was retained is removed" : "");
   state_.last_lsn = state_.ports.store->AppendRetained(kept);
   if (state_.clustered()) feed_.Announce(kept);
   if (gate != nullptr) gate->lsn = state_.last_lsn;
@@ -158,6 +168,8 @@ bool Dispatcher::DeliverHere(const mqtt::MessagePtr& message, std::vector<std::s
                              Gate* gate, ShardId origin, uint64_t token, bool* sliced) {
   matches_.Clear();
   state_.subscriptions.Match(message->topic(), &matches_);
+  if (state_.tracer.on()) [[unlikely]]
+    TraceMatched(trace::Step::kMatched, *message);
   const bool shared = DeliverToGroups(message, groups, gate);
   if (once_.elsewhere) return true;
   Special special{once_.id, once_.repeated, {DeliveryScope::kAll, aside_}};
@@ -221,8 +233,16 @@ bool Dispatcher::DeliverList(const mqtt::MessagePtr& message,
   const bool was_kept = WasKept();
   for (const routing::Subscriber& subscriber : list) {
     session::Session& session = state_.sessions[subscriber.session];
-    if (subscriber.no_local() && session.token() == message->publisher()) continue;
-    if (was_kept && CameBefore(*message, subscriber)) continue;
+    if (subscriber.no_local() && session.token() == message->publisher()) {
+      if (state_.tracer.on()) [[unlikely]]
+        Trace(state_, trace::Step::kDropped, session, *message, kNoLocalText);
+      continue;
+    }
+    if (was_kept && CameBefore(*message, subscriber)) {
+      if (state_.tracer.on()) [[unlikely]]
+        Trace(state_, trace::Step::kDropped, session, *message, kCameBeforeText);
+      continue;
+    }
     const bool retain = message->retain() && subscriber.retain_as_published();
     const std::span<const uint32_t> ids = subscriber.identifier == 0
                                               ? std::span<const uint32_t>{}
@@ -240,8 +260,16 @@ void Dispatcher::Collect(const mqtt::MessagePtr& message, TargetList* list) {
   for (const auto* subscribers : matches_.plain) {
     for (const routing::Subscriber& subscriber : *subscribers) {
       session::Session& session = state_.sessions[subscriber.session];
-      if (subscriber.no_local() && session.token() == message->publisher()) continue;
-      if (was_kept && CameBefore(*message, subscriber)) continue;
+      if (subscriber.no_local() && session.token() == message->publisher()) {
+        if (state_.tracer.on()) [[unlikely]]
+          Trace(state_, trace::Step::kDropped, session, *message, kNoLocalText);
+        continue;
+      }
+      if (was_kept && CameBefore(*message, subscriber)) {
+        if (state_.tracer.on()) [[unlikely]]
+          Trace(state_, trace::Step::kDropped, session, *message, kCameBeforeText);
+        continue;
+      }
       if (session.match_stamp != stamp_) {
         session.match_stamp = stamp_;
         session.match_position = static_cast<uint32_t>(list->targets.size());
@@ -300,9 +328,15 @@ bool Dispatcher::DeliverShared(const mqtt::MessagePtr& message, routing::SharedG
   const routing::Subscriber* member = picker_.PickMember(
       group, *message,
       [&](const routing::Subscriber& each) { return Look(each, message->topic(), waits); });
-  if (member == nullptr) return false;
+  if (member == nullptr) {
+    if (state_.tracer.on()) [[unlikely]]
+      TraceNoMember(*message, *group);
+    return false;
+  }
   const std::span<const uint32_t> ids =
       member->identifier == 0 ? std::span<const uint32_t>{} : std::span(&member->identifier, 1);
+  if (state_.tracer.on()) [[unlikely]]
+    TracePicked(*message, *group, state_.sessions[member->session]);
   via_ = &group->name;
   Offer(state_.sessions[member->session], message, member->qos(),
         message->retain() && member->retain_as_published(), ids, &images_, gate);

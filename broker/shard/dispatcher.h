@@ -328,6 +328,8 @@ class Dispatcher {
   // The session's connection if it can be sent to now, else null.
   Connection* ServingConnection(const session::Session& session);
   void Drop(DropReason reason) { state_.stats.Drop(reason); }
+  // The same, on the way to a session.
+  void Drop(DropReason reason, const session::Session& session, const mqtt::Message& message);
   // Whether a durable session may take on a message; if not, the gate says so.
   bool MayRecord(Gate* gate);
   bool MakeRoom(session::Session& session, const session::Delivery& delivery);
@@ -337,6 +339,17 @@ class Dispatcher {
                     ImageCache* images, Gate* gate);
   void Resend(session::Session& session, Connection& connection, session::Outbound::InFlight* sent);
   bool TooLarge(const Connection& connection, const session::Delivery& delivery) const;
+
+  // --- dispatcher_trace.cc: only while a trace is on.
+  // A step that concerns no receiver.
+  void TraceMessage(trace::Step step, const mqtt::Message& message, std::string_view why);
+  void TraceMatched(trace::Step step, const mqtt::Message& message);
+  void TraceForward(PlaceId place, const ForwardedPublish& mail);
+  void TraceTaken(ShardId from, const ForwardedPublish& mail);
+  void TracePicked(const mqtt::Message& message, const routing::SharedGroup& group,
+                   const session::Session& member);
+  void TraceNoMember(const mqtt::Message& message, const routing::SharedGroup& group);
+  void TraceQueued(const session::Session& session, const mqtt::Message& message);
 
   ShardState& state_;
   Access& access_;

@@ -34,6 +34,8 @@ void Dispatcher::OnForwarded(ShardId from, ForwardedPublish mail) {
   atomic_ = mail.commit_group != nullptr;
   matches_.Clear();
   state_.subscriptions.Match(mail.message->topic(), &matches_);
+  if (state_.tracer.on()) [[unlikely]]
+    TraceTaken(from, mail);
   const uint64_t group_id = OnceOfGroups(mail);
   if (mail.groups != nullptr && !(mail.repeated && once_book_.TransientHave(group_id))) {
     DeliverToGroups(mail.message, mail.groups.get(), &gate);
@@ -87,6 +89,8 @@ void Dispatcher::RememberGiven(const Special& special) {
 }
 
 void Dispatcher::Send(PlaceId place, ForwardedPublish mail) {
+  if (state_.tracer.on()) [[unlikely]]
+    TraceForward(place, mail);
   if (place < state_.options.count) {
     mail.commit_group = AddPart();
   } else if (mail.token != 0) {

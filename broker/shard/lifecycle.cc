@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "broker/mqtt/codec.h"
+#include "broker/shard/tracing.h"
 
 namespace skein::shard {
 
@@ -230,6 +231,12 @@ void Lifecycle::Note(EventKind kind, const Connection& connection, std::string_v
                      std::string_view reason) {
   state_.events.Add(state_.now, kind, client_id, state_.options.listeners[connection.listener].name,
                     state_.ports.peer(connection).name, reason);
+  if (state_.tracer.on()) [[unlikely]] {
+    const trace::Step step = kind == EventKind::kConnected      ? trace::Step::kConnected
+                             : kind == EventKind::kDisconnected ? trace::Step::kDisconnected
+                                                                : trace::Step::kRefused;
+    TraceClient(state_, step, client_id, &connection, reason);
+  }
 }
 
 void Lifecycle::LogRefusal(const Connection& connection, ReasonCode reason, const char* rule,

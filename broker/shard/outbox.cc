@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "broker/shard/tracing.h"
 
 namespace skein::shard {
 namespace {
@@ -101,15 +102,10 @@ void Outbox::Count(Queue* queue, int messages, int64_t bytes) {
 
 bool Outbox::Put(PartitionId partition, std::string_view group, const mqtt::MessagePtr& message,
                  uint64_t once, Gate* gate) {
-  if (state_.ports.store->full()) {
-    state_.stats.Drop(DropReason::kDiskFull);
-    return false;
-  }
+  if (state_.ports.store->full()) return Refuse(DropReason::kDiskFull, partition, *message);
   const auto cost = static_cast<int64_t>(message->cost());
-  if (used_bytes_ + message->cost() > state_.PartOf(state_.limits.max_outbox_bytes)) {
-    state_.stats.Drop(DropReason::kOutboxFull);
-    return false;
-  }
+  if (used_bytes_ + message->cost() > state_.PartOf(state_.limits.max_outbox_bytes))
+    return Refuse(DropReason::kOutboxFull, partition, *message);
   Queue& queue = Open(partition, group);
   const auto ids = Split(once);
   state_.last_lsn = state_.ports.store->Append(
@@ -119,6 +115,11 @@ bool Outbox::Put(PartitionId partition, std::string_view group, const mqtt::Mess
   if (gate != nullptr) gate->lsn = state_.last_lsn;
   Count(&queue, 1, cost);
   state_.stats.outbox_stored.Add();
+  if (state_.tracer.on()) [[unlikely]]
+    Trace(trace::Step::kOutbox, partition, *message,
+          group.empty() ? "durable sessions of a node that cannot be reached want it, or something "
+                          "waits for them already"
+                        : "all members of a shared group are on nodes that cannot be reached");
   return true;
 }
 
@@ -146,6 +147,22 @@ void Outbox::TellGone(Queue* queue, uint64_t before) {
     state_.out.mail[each.place].emplace_back(Kept{queue->partition, true});
     return true;
   });
+}
+
+bool Outbox::Refuse(DropReason reason, PartitionId partition, const mqtt::Message& message) {
+  state_.stats.Drop(reason);
+  if (state_.tracer.on()) [[unlikely]]
+    Trace(trace::Step::kDropped, partition, message, DropText(reason));
+  return false;
+}
+
+void Outbox::Trace(trace::Step step, PartitionId partition, const mqtt::Message& message,
+                   std::string_view why) {
+  trace::Detail detail;
+  detail.why = why;
+  detail.qos = message.qos();
+  if (const NodeNumber owner = state_.OwnerOf(partition); owner != kNoNode) detail.nodes = {owner};
+  state_.tracer.Message(state_.now, step, message, detail);
 }
 
 bool Outbox::MayGo(Queue* queue) {

@@ -99,6 +99,10 @@ class Outbox {
     std::vector<Told> told;
   };
 
+  // Counts a drop, and says so. False.
+  bool Refuse(DropReason reason, session::PartitionId partition, const mqtt::Message& message);
+  void Trace(trace::Step step, session::PartitionId partition, const mqtt::Message& message,
+             std::string_view why);
   Queue& Open(session::PartitionId partition, std::string_view group);
   Queue& Add(std::unique_ptr<Queue> queue);
   void Close(Queue* queue);

@@ -1,5 +1,7 @@
 #include "broker/shard/packet_handler.h"
 
+#include <string>
+
 #include "broker/routing/topic.h"
 
 namespace skein::shard {
@@ -51,6 +53,8 @@ void PacketHandler::OnAck(Connection& connection, const mqtt::Frame& frame) {
   if (ack.type == PacketType::kPubrec) return OnPubrec(connection, session, ack);
   Outbound* outbound = session.outbound_if_any();
   if (outbound == nullptr) return;  // an acknowledgement of nothing is ignored
+  if (state_.tracer.on()) [[unlikely]]
+    TraceAck(session, ack);
   session::Finished finished;
   const auto result = ack.type == PacketType::kPuback
                           ? outbound->OnPuback(ack.packet_id, &finished)
@@ -61,7 +65,25 @@ void PacketHandler::OnAck(Connection& connection, const mqtt::Frame& frame) {
   dispatcher_.Pump(session);
 }
 
+void PacketHandler::TraceAck(Session& session, const mqtt::Ack& ack) {
+  if (session.outbound_if_any() == nullptr) return;
+  const Outbound::InFlight* const sent = session.outbound().Find(ack.packet_id);
+  if (sent == nullptr || !sent->delivery.message) return;
+  std::string why = ack.type == PacketType::kPuback   ? "PUBACK "
+                    : ack.type == PacketType::kPubrec ? "PUBREC "
+                                                      : "PUBCOMP ";
+  why += mqtt::ReasonCodeName(ack.reason);
+  trace::Detail detail;
+  detail.client = session.client_id();
+  detail.why = why;
+  detail.qos = sent->delivery.qos;
+  detail.packet_id = ack.packet_id;
+  state_.tracer.Message(state_.now, trace::Step::kAcknowledged, *sent->delivery.message, detail);
+}
+
 void PacketHandler::OnPubrec(Connection& connection, Session& session, const mqtt::Ack& ack) {
+  if (state_.tracer.on()) [[unlikely]]
+    TraceAck(session, ack);
   session::Finished finished;
   const bool error = mqtt::IsError(ack.reason);
   const auto result = session.outbound().OnPubrec(ack.packet_id, error, &finished);

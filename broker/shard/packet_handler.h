@@ -39,11 +39,16 @@ class PacketHandler {
   void Deliver(Connection& connection, session::Session& session);
   void RefusePublish(Connection& connection, mqtt::ReasonCode reason, const char* rule);
   void AnswerRefused(Connection& connection, mqtt::ReasonCode reason);
+  void TracePublish(const Connection& connection, const session::Session& session, trace::Step step,
+                    std::string_view why);
+  void TraceAnswer(const session::Session& session, const mqtt::Message& message, const Gate& gate,
+                   mqtt::ReasonCode reason);
 
   void OnAck(Connection& connection, const mqtt::Frame& frame);
   void OnPubrec(Connection& connection, session::Session& session, const mqtt::Ack& ack);
   void OnPubrel(Connection& connection, session::Session& session, const mqtt::Ack& ack);
   void AckMismatch(Connection& connection);
+  void TraceAck(session::Session& session, const mqtt::Ack& ack);
 
   void OnSubscribe(Connection& connection, const mqtt::Frame& frame);
   mqtt::ReasonCode Subscribe(session::Session& session, const mqtt::SubscribeEntry& entry,
@@ -51,6 +56,8 @@ class PacketHandler {
   void OnUnsubscribe(Connection& connection, const mqtt::Frame& frame);
   mqtt::ReasonCode Unsubscribe(session::Session& session, std::string_view filter,
                                Promises::Wait* wait);
+  void TraceSubscribe(const session::Session& session, const mqtt::SubscribeEntry& entry,
+                      mqtt::ReasonCode reason);
   void OnDisconnect(Connection& connection, const mqtt::Frame& frame);
 
   void Refuse(Connection& connection, const mqtt::Error& error) {

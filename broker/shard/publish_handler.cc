@@ -1,10 +1,13 @@
 // PUBLISH from a client.
 #include <algorithm>
 #include <optional>
+#include <string>
 
+#include "absl/strings/str_cat.h"
 #include "broker/auth/topic_rules.h"
 #include "broker/mqtt/utf8.h"
 #include "broker/shard/packet_handler.h"
+#include "broker/shard/tracing.h"
 
 namespace skein::shard {
 
@@ -23,8 +26,34 @@ void PacketHandler::OnPublish(Connection& connection, const mqtt::Frame& frame) 
                   {ReasonCode::kTopicNameInvalid, "more levels than limits.max_topic_levels"});
   }
   Session& session = state_.sessions[connection.session];
+  if (state_.tracer.on()) [[unlikely]]
+    TracePublish(connection, session, trace::Step::kReceived, {});
   if (!AcceptPublish(connection, session)) return;
   Deliver(connection, session);
+}
+
+// A step before there is a message.
+void PacketHandler::TracePublish(const Connection& connection, const Session& session,
+                                 trace::Step step, std::string_view why) {
+  trace::Detail detail;
+  detail.client = session.client_id();
+  detail.qos = publish_.qos;
+  detail.dup = publish_.dup;
+  detail.retain = publish_.retain;
+  detail.packet_id = publish_.packet_id;
+  detail.message = trace::NumberOf(session.token(), state_.now, publish_.topic, publish_.payload);
+  auth::AccessRules::Verdict verdict;
+  std::string text(why);
+  if (step == trace::Step::kReceived) {
+    text = absl::StrCat(publish_.payload.size(), " bytes on listener ",
+                        state_.options.listeners[connection.listener].name);
+  } else if (text.empty()) {
+    verdict = RuleForPublish(state_, PrincipalOf(state_, session), publish_.topic, publish_.retain);
+    detail.rule = RuleText(verdict);
+    text = "PUBLISH by the access rules";
+  }
+  detail.why = text;
+  state_.tracer.Topic(state_.now, step, publish_.topic, detail);
 }
 
 bool PacketHandler::ResolveAlias(Connection& connection) {
@@ -80,7 +109,10 @@ bool PacketHandler::AcceptPublish(Connection& connection, Session& session) {
     RefusePublish(connection, ReasonCode::kNotAuthorized, "the topic is the broker's own");
     return false;
   }
-  if (!access_.MayPublish(connection, session, publish_.topic, publish_.retain)) {
+  const bool may = access_.MayPublish(connection, session, publish_.topic, publish_.retain);
+  if (state_.tracer.on()) [[unlikely]]
+    TracePublish(connection, session, may ? trace::Step::kAllowed : trace::Step::kDenied, {});
+  if (!may) {
     AnswerRefused(connection, ReasonCode::kNotAuthorized);
     return false;
   }
@@ -102,6 +134,10 @@ bool PacketHandler::AcceptRepeated(Connection& connection, Session& session) {
   if (known == Inbound::kRecovered || known == Inbound::kUnsettled) {
     if (!publish_.dup) session.inbound().Arrived(publish_.packet_id);
     return true;
+  }
+  if (state_.tracer.on()) [[unlikely]] {
+    TracePublish(connection, session, trace::Step::kRepeated,
+                 "QoS 2, and a message with this packet id was taken already");
   }
   Promises::Wait wait;
   if (known != Inbound::kArrived) {
@@ -144,6 +180,8 @@ void PacketHandler::RefusePublish(Connection& connection, ReasonCode reason, con
                          {"topic", publish_.topic},
                          {"reason", mqtt::ReasonCodeName(reason)},
                          {"rule", rule}});
+  if (state_.tracer.on()) [[unlikely]]
+    TracePublish(connection, state_.sessions[connection.session], trace::Step::kDenied, rule);
   AnswerRefused(connection, reason);
 }
 
@@ -212,7 +250,24 @@ void PacketHandler::Deliver(Connection& connection, Session& session) {
     session.inbound().Forget(publish_.packet_id);
     state_.Record(session, session::InboundReleased{publish_.packet_id}, &wait.gate);
   }
+  if (state_.tracer.on()) [[unlikely]]
+    TraceAnswer(session, *message, wait.gate, reason);
   promises_.AckPublish(connection, wait, publish_.qos, publish_.packet_id, reason);
+}
+
+void PacketHandler::TraceAnswer(const Session& session, const mqtt::Message& message,
+                                const Gate& gate, ReasonCode reason) {
+  std::string why(mqtt::ReasonCodeName(gate.refused ? ReasonCode::kQuotaExceeded : reason));
+  if (gate.destinations > 0)
+    absl::StrAppend(&why, ", when ", gate.destinations,
+                    " other places have said that they have it");
+  if (gate.lsn != 0) why += ", when it is on disk";
+  trace::Detail detail;
+  detail.client = session.client_id();
+  detail.why = why;
+  detail.qos = message.qos();
+  detail.packet_id = publish_.packet_id;
+  state_.tracer.Message(state_.now, trace::Step::kAnswered, message, detail);
 }
 
 }  // namespace skein::shard

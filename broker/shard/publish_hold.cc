@@ -7,6 +7,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "broker/shard/dispatcher.h"
+#include "broker/shard/tracing.h"
 
 namespace skein::shard {
 
@@ -92,6 +93,8 @@ bool Dispatcher::AllAnswered(uint64_t before) const {
 void Dispatcher::RefuseHeld() {
   for (const Held& each : std::exchange(held_, {})) {
     Drop(DropReason::kPeerDown);
+    if (state_.tracer.on()) [[unlikely]]
+      TraceMessage(trace::Step::kDropped, *each.message, "a partition has not moved in time");
     if (each.token != 0) OnPublishDone(each.token, true);
   }
 }
@@ -121,6 +124,8 @@ void Dispatcher::KeepAside(const mqtt::MessagePtr& message, Gate* gate, bool* ma
   bool safe = true;
   if (state_.clustered() && !MayPromise()) {
     Drop(DropReason::kPeerDown);
+    if (state_.tracer.on()) [[unlikely]]
+      TraceMessage(trace::Step::kDropped, *message, DropText(DropReason::kPeerDown));
     safe = false;
   } else {
     for (const session::PartitionId partition : aside_)

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
+#include "broker/shard/tracing.h"
 
 namespace skein::shard {
 
@@ -31,9 +32,17 @@ const mqtt::PublishImage& ImageCache::Get(const mqtt::Message& message,
   return image;
 }
 
-void Sender::CountPublish(const Publish& publish) {
+void Sender::CountPublish(const Connection& connection, const Publish& publish) {
   state_.stats.packets_out[static_cast<size_t>(PacketType::kPublish)].Add();
   state_.stats.publishes_out[static_cast<size_t>(publish.qos)].Add();
+  if (state_.tracer.on()) [[unlikely]] {
+    trace::Detail detail;
+    detail.qos = publish.qos;
+    detail.dup = publish.dup;
+    detail.retain = publish.retain;
+    detail.packet_id = publish.packet_id;
+    TraceSent(state_, connection, *publish.message, detail);
+  }
 }
 
 Sender::SendResult Sender::SendImage(Connection& connection, const Publish& publish,
@@ -53,7 +62,7 @@ Sender::SendResult Sender::SendImage(Connection& connection, const Publish& publ
     connection.out.Append(state_.chunks, head);
   }
   if (!copied) connection.out.AppendPayload(state_.chunks, publish.message, message.payload());
-  CountPublish(publish);
+  CountPublish(connection, publish);
   state_.MarkDirty(connection);
   return SendResult::kSent;
 }
@@ -98,7 +107,7 @@ Sender::SendResult Sender::SendPublish(Connection& connection, const Publish& pu
   } else {
     connection.out.AppendPayload(state_.chunks, publish.message, message.payload());
   }
-  CountPublish(publish);
+  CountPublish(connection, publish);
   state_.MarkDirty(connection);
   return SendResult::kSent;
 }

@@ -62,7 +62,7 @@ class Sender {
   SendResult SendImage(Connection& connection, const Publish& publish, ImageCache* images);
   // Decides about an outbound alias: returns it, and whether the topic must be sent with it.
   uint16_t OutboundAlias(Connection& connection, std::string_view topic, bool* send_topic);
-  void CountPublish(const Publish& publish);
+  void CountPublish(const Connection& connection, const Publish& publish);
 
   ShardState& state_;
 };

@@ -2,7 +2,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "broker/shard/lifecycle.h"
+#include "broker/shard/tracing.h"
 
 namespace skein::shard {
 
@@ -70,6 +72,10 @@ void Lifecycle::End(Session& session) {
   DropSubscriptions(session);
   const bool outlived = redispatch_.TakeOver(&session);
   const uint64_t lost = stored_.Forget(&session);
+  if (lost > 0 && !outlived && state_.tracer.on()) [[unlikely]] {
+    TraceClient(state_, trace::Step::kDropped, session.client_id(), nullptr,
+                absl::StrCat("the session ended with ", lost, " messages in its queue"));
+  }
   state_.wheel.Cancel(&session.timer());
   if (!outlived) {
     state_.stats.Drop(DropReason::kSessionEnded, lost);

@@ -37,6 +37,7 @@
 #include "broker/shard/retained_store.h"
 #include "broker/shard/share_strategy.h"
 #include "broker/shard/tables.h"
+#include "broker/trace/tracer.h"
 
 namespace skein::shard {
 
@@ -105,6 +106,7 @@ struct Ports {
   // Hears what the broker keeps for itself among the retained messages, when another node brings
   // it.
   std::function<void(const mqtt::Message&)> on_kept;
+  trace::Sink* traces = nullptr;  // null: nothing can be traced
   Logger* log = nullptr;
   ShardStats* stats = nullptr;
   std::function<uint64_t()> random;             // unpredictable: makes client ids
@@ -176,6 +178,7 @@ struct ShardState {
         events(p.event_numbers),
         sessions(static_cast<uint16_t>(o.node * kMaxShardsANode + o.id)),
         wheel(start),
+        tracer(p.traces, p.stats),
         now(start),
         table(o.table),
         row_versions(o.table.size()),
@@ -313,6 +316,7 @@ struct ShardState {
   routing::SubscriptionTable subscriptions;
   routing::RouteTable routes;  // of all shards, used when there are several
   TimerWheel wheel;
+  trace::Tracer tracer;  // ask on() first
   mqtt::ChunkPool chunks;
   session::QueueBudget budget;
   Outputs out;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "broker/shard/tracing.h"
+
 namespace skein::shard {
 
 using session::Outbound;
@@ -39,6 +41,8 @@ bool StoredQueues::DropOldest(Session* session) {
   Outbound* outbound = session->outbound_if_any();
   if (outbound != nullptr && !outbound->queue_empty()) {
     const session::Delivery oldest = outbound->TakeFront(&state_.budget);
+    if (state_.tracer.on()) [[unlikely]]
+      TraceDrop(state_, DropReason::kQueueFull, *session, *oldest.message);
     state_.RecordFinished(*session, {oldest.sequence, oldest.lsn, oldest.cost});
     return true;
   }
@@ -46,6 +50,10 @@ bool StoredQueues::DropOldest(Session* session) {
   if (stored.messages == 0 || stored.oldest > session->last_sequence()) return false;
   // What the message costs only the store knows; the sum is exact again once the queue was read.
   const uint64_t cost = stored.bytes / stored.messages;
+  if (state_.tracer.on()) [[unlikely]] {
+    TraceClient(state_, trace::Step::kDropped, session->client_id(), nullptr,
+                "the oldest message of the queue, which is full: limits.queue_drop is oldest");
+  }
   if (stored.next == stored.oldest) ++stored.next;
   ++stored.oldest;
   stored.last_lsn =

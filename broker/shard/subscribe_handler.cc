@@ -29,6 +29,8 @@ void PacketHandler::OnSubscribe(Connection& connection, const mqtt::Frame& frame
   accepted_.clear();
   for (const mqtt::SubscribeEntry& entry : packet.entries) {
     reasons.push_back(Subscribe(session, entry, packet.properties.subscription_identifier, &wait));
+    if (state_.tracer.on()) [[unlikely]]
+      TraceSubscribe(session, entry, reasons.back());
   }
   std::string bytes;
   mqtt::EncodeSuback({packet.packet_id, std::span(reasons.data(), reasons.size()), {}},
@@ -89,6 +91,23 @@ ReasonCode PacketHandler::Subscribe(Session& session, const mqtt::SubscribeEntry
   return static_cast<ReasonCode>(entry.qos);
 }
 
+void PacketHandler::TraceSubscribe(const Session& session, const mqtt::SubscribeEntry& entry,
+                                   ReasonCode reason) {
+  trace::Detail detail;
+  detail.client = session.client_id();
+  detail.qos = entry.qos;
+  std::string why(mqtt::ReasonCodeName(reason));
+  if (entry.no_local) why += ", no local";
+  detail.why = why;
+  std::string_view source;
+  if (reason == ReasonCode::kNotAuthorized) {
+    access_.ExplainFilter(session, entry.filter, &source);
+    detail.rule = source.empty() ? std::string_view("default") : source;
+  }
+  const auto step = mqtt::IsError(reason) ? trace::Step::kDenied : trace::Step::kSubscribed;
+  state_.tracer.Client(state_.now, step, entry.filter, detail);
+}
+
 void PacketHandler::OnUnsubscribe(Connection& connection, const mqtt::Frame& frame) {
   mqtt::Unsubscribe packet;
   if (const auto error = mqtt::DecodeUnsubscribe(frame, connection.version, &packet))
@@ -96,8 +115,15 @@ void PacketHandler::OnUnsubscribe(Connection& connection, const mqtt::Frame& fra
   Session& session = state_.sessions[connection.session];
   absl::InlinedVector<ReasonCode, 8> reasons;
   Promises::Wait wait;
-  for (const std::string_view filter : packet.filters)
+  for (const std::string_view filter : packet.filters) {
     reasons.push_back(Unsubscribe(session, filter, &wait));
+    if (state_.tracer.on()) [[unlikely]] {
+      trace::Detail detail;
+      detail.client = session.client_id();
+      detail.why = mqtt::ReasonCodeName(reasons.back());
+      state_.tracer.Client(state_.now, trace::Step::kUnsubscribed, filter, detail);
+    }
+  }
   std::string bytes;
   mqtt::EncodeUnsuback({packet.packet_id, std::span(reasons.data(), reasons.size()), {}},
                        connection.version, &bytes);

@@ -63,6 +63,7 @@ class SessionTable {
   const session::Session* Find(std::string_view client_id) const;
   const session::Session* Find(const SessionRef& ref) const;
   session::Session& operator[](SessionSlot slot) { return *sessions_[slot]; }
+  const session::Session& operator[](SessionSlot slot) const { return *sessions_[slot]; }
   size_t size() const { return index_.size(); }
   size_t slots() const { return sessions_.size(); }
   // Null: the slot is free.

@@ -8,6 +8,7 @@
 #include "cmd/skeinmqctl/cluster_flags.h"
 #include "cmd/skeinmqctl/commands.h"
 #include "cmd/skeinmqctl/completion.h"
+#include "cmd/skeinmqctl/trace_flags.h"
 
 namespace skein::ctl {
 namespace {
@@ -113,6 +114,7 @@ int Run(int argc, const char* const* argv, std::ostream& out, std::ostream& err)
   const Commands commands = Declare(&app, &line);
   const ClusterFlags cluster(&app);
   const AdminFlags admin(&app);
+  const TraceFlags trace(&app);
   std::string shell;
   CLI::App* const completion =
       app.add_subcommand("completion", "Print a script for the completion of this command line");
@@ -132,6 +134,7 @@ int Run(int argc, const char* const* argv, std::ostream& out, std::ostream& err)
   }
   if (const std::optional<int> code = cluster.Run(out, err)) return *code;
   if (const std::optional<int> code = admin.Run(out, err)) return *code;
+  if (const std::optional<int> code = trace.Run(out, err)) return *code;
   if (completion->parsed()) {
     PrintCompletion(app, shell, out);
     return kExitOk;

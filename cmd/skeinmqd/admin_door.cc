@@ -72,7 +72,8 @@ AdminDoor::AdminDoor(const config::Config& config, Logger* log)
       clients_(&node_),
       messages_(&node_),
       settings_(config, &board_, &messages_, log),
-      api_({GateOf(config), &node_, &clients_, &messages_, &settings_, &node_, log}),
+      traces_(&node_),
+      api_({GateOf(config), &node_, &clients_, &messages_, &settings_, &traces_, &node_, log}),
       dashboard_(admin::DashboardFiles()),
       server_(
           [this](const admin::Request& request) {

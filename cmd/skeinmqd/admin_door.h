@@ -17,6 +17,7 @@
 #include "cmd/skeinmqd/admin_messages.h"
 #include "cmd/skeinmqd/admin_node.h"
 #include "cmd/skeinmqd/admin_settings.h"
+#include "cmd/skeinmqd/admin_traces.h"
 #include "cmd/skeinmqd/config.h"
 
 namespace skein {
@@ -39,6 +40,7 @@ class AdminDoor {
 
   AdminNode& node() { return node_; }
   AdminSettings& settings() { return settings_; }
+  AdminTraces& traces() { return traces_; }
   ConfigBoard& board() { return board_; }
 
  private:
@@ -51,6 +53,7 @@ class AdminDoor {
   AdminClients clients_;
   AdminMessages messages_;
   AdminSettings settings_;
+  AdminTraces traces_;
   admin::Api api_;
   const admin::StaticFiles dashboard_;
   std::mutex mutex_;

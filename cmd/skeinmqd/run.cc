@@ -262,6 +262,7 @@ int Run(const Options& options, const sigset_t& signals,
   ports.bans = security.bans();
   ports.gatekeeper = &security;
   ports.rules = security.rules();
+  ports.traces = admin.traces().sink();
   ports.log = logger.get();
   ports.random = skein::RandomUint64;
   skein::shard::Broker broker(broker_options, std::move(ports));

@@ -50,6 +50,7 @@ MAY_INCLUDE = {
         "broker/auth",
         "broker/session",
     ),
+    "broker/trace": ("broker/base", "broker/mqtt", "broker/routing", "broker/trace"),
     "broker/net": ("broker/base", "broker/mqtt", "broker/net"),
     "broker": ("broker",),
     "storage": ("storage", "proto", *PORTS),

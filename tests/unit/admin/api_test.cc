@@ -41,7 +41,8 @@ class ApiTest : public testing::Test {
     Make(gate);
   }
   void Make(const GateOptions& gate) {
-    api_.emplace(ApiOptions{gate, &node_, &clients_, &messages_, &settings_, &peers_, &log_});
+    api_.emplace(
+        ApiOptions{gate, &node_, &clients_, &messages_, &settings_, &traces_, &peers_, &log_});
   }
   Response Send(const std::string& method, const std::string& path, const std::string& body = "") {
     request_.method = method;
@@ -57,6 +58,7 @@ class ApiTest : public testing::Test {
   FakeClients clients_;
   FakeMessages messages_;
   FakeSettings settings_;
+  FakeTraces traces_;
   FakePeers peers_;
   NullLogger log_;
   Request request_;

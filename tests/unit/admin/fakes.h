@@ -13,6 +13,7 @@
 #include "broker/admin/node.h"
 #include "broker/admin/peers.h"
 #include "broker/admin/settings.h"
+#include "broker/admin/traces.h"
 
 namespace skein::admin {
 
@@ -109,6 +110,33 @@ class FakeSettings final : public Settings {
   std::vector<auth::Ban> bans;
   absl::Status reload;
   LogLevel level = LogLevel::kInfo;
+};
+
+class FakeTraces final : public Traces {
+ public:
+  TimeMs Now() override { return 1'000'000; }
+  absl::StatusOr<shard::Explanation> Explain(const shard::ExplainQuery& query) override {
+    asked = query;
+    return explanation;
+  }
+  absl::Status StartTrace(const trace::Spec& spec) override {
+    if (!answer.ok()) return answer;
+    started.push_back(spec);
+    return book.Add(spec, Now());
+  }
+  bool EndTrace(const std::string& id) override { return book.Remove(id); }
+  std::optional<trace::Reading> ReadTrace(const std::string& id, uint64_t after,
+                                          size_t most) override {
+    return book.Read(id, after, most, Now());
+  }
+  std::vector<trace::Spec> All() override { return book.All(); }
+  std::string NewTraceId() override { return "new"; }
+
+  absl::Status answer;
+  shard::ExplainQuery asked;
+  shard::Explanation explanation;
+  std::vector<trace::Spec> started;
+  trace::Book book;
 };
 
 class FakePeers final : public Peers {

@@ -103,6 +103,7 @@ void Node::Make(ShardId index) {
   ports.authenticator = &authenticator_;
   ports.bans = options_.bans;
   ports.placement = this;
+  ports.traces = &traces_;
   ports.log = &log_;
   ports.stats = stats_[index].get();
   ports.random = [this] { return random_ = random_ * 6364136223846793005u + 1442695040888963407u; };
@@ -113,6 +114,13 @@ void Node::Make(ShardId index) {
     cores_[index]->OnAuthDecision(slot, generation, decision);
   };
   cores_[index] = std::make_unique<Core>(options, ports, now_);
+}
+
+void Node::Trace(const std::string& client_id, const std::string& filter) {
+  SKEIN_CHECK(traces_.Add({client_id + filter, client_id, filter, now_ + 60'000}, now_).ok());
+  for (auto& core : cores_) {
+    if (core != nullptr) core->state().tracer.Set(traces_.Running(now_));
+  }
 }
 
 void Node::Start() {

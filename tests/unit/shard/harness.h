@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "broker/shard/core.h"
+#include "broker/trace/book.h"
 #include "storage/memory/retained_store.h"
 #include "tests/unit/shard/journal_store.h"
 
@@ -155,6 +156,9 @@ class Node : private Placement {
   session::Session* session(std::string_view client_id);
   storage::MemoryRetainedStore& retained(NodeNumber node = 0) { return *retained_[node]; }
   ScriptedAuthenticator& authenticator() { return authenticator_; }
+  // Starts a trace on all shards; what each of them says is in traces(), together.
+  void Trace(const std::string& client_id, const std::string& filter);
+  trace::Book& traces() { return traces_; }
   ShardId shards() const { return static_cast<ShardId>(options_.shards * options_.nodes); }
   TimeMs now() const { return now_; }
 
@@ -187,6 +191,7 @@ class Node : private Placement {
   ScriptedAuthenticator authenticator_;
   const std::shared_ptr<ListenerInfo::Total> total_ = std::make_shared<ListenerInfo::Total>();
   NullLogger log_;
+  trace::Book traces_;
   std::shared_ptr<const auth::AccessRules> rules_;
   TimeMs now_ = 1'000'000;
   uint64_t random_ = 1;
