@@ -89,7 +89,7 @@ Json RowOf(const shard::ExplainRow& row, const ClusterStatus& cluster) {
 Json PublisherOf(Parts* parts) {
   Json first;
   for (Part& part : parts->parts) {
-    Json& publisher = part.json["publisher"];
+    Json& publisher = (*part.json)["publisher"];
     if (!publisher.is_object()) continue;
     if (publisher.value("known", false)) return std::move(publisher);
     if (first.is_null()) first = std::move(publisher);
@@ -230,10 +230,10 @@ Response ApiTraces::Explain(const Request& request) {
   Json json;
   json["topic"] = query->topic;
   json["publisher"] = PublisherOf(&parts);
-  json["retained"] = parts.parts[0].json["retained"];
+  json["retained"] = (*parts.parts[0].json)["retained"];
   bool truncated = false;
   for (const Part& part : parts.parts)
-    truncated |= part.json.value("truncated", false);
+    truncated |= part.json->value("truncated", false);
   std::vector<Json> rows = RowsOf(&parts, "receivers");
   std::sort(rows.begin(), rows.end(), Less);
   truncated |= rows.size() > query->limit;
@@ -352,16 +352,16 @@ Response ApiTraces::Read(const Request& request, const std::string& id) {
   uint64_t lost = 0;
   for (const Part& part : parts.parts) {
     if (part.status != 200) continue;
-    const Json& spec = part.json["spec"];
+    const Json& spec = (*part.json)["spec"];
     if (!found) {
       json["client_id"] = spec.value("client_id", Json());
       json["topic"] = spec.value("topic", Json());
       json["seconds_left"] = (spec.value("milliseconds", uint64_t{0}) + 999) / 1'000;
     }
     found = true;
-    (*after)[part.node] = part.json.value("last", uint64_t{0});
-    lost += part.json.value("lost", uint64_t{0});
-    done &= part.json.value("done", true);
+    (*after)[part.node] = part.json->value("last", uint64_t{0});
+    lost += part.json->value("lost", uint64_t{0});
+    done &= part.json->value("done", true);
   }
   if (!found) {
     return parts.silent.empty() ? Fail(404, "there is no such trace")
