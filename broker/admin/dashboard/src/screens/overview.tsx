@@ -84,7 +84,7 @@ function Charts({ samples }: { samples: Sample[] }) {
         series={[{ name: "in", tone: 1, values: of((s) => s.bytesIn) }, { name: "out", tone: 2, values: of((s) => s.bytesOut) }]}
       />
       <Chart
-        title="Publish to acknowledgement" format={latency} times={times}
+        title="Publish to ack" format={latency} times={times}
         series={[{ name: "p50", tone: 1, values: of((s) => s.ack.p50) }, { name: "p99", tone: 3, values: of((s) => s.ack.p99) }]}
       />
       <Chart
