@@ -18,13 +18,14 @@ set -euo pipefail
 packages_of() {
   case $1 in
     run)
-      echo ca-certificates libabsl20220623 libargon2-1 libcpp-httplib0.11 libcurl4 libfmt9 libgrpc++1.51 libprotobuf32 librocksdb7.8 \
-        libspdlog1.10 libssl3 libyaml-cpp0.7
+      echo ca-certificates libabsl20220623 libargon2-1 libcpp-httplib0.11 libcurl4 libfmt9 libgrpc++1.51 \
+        libprometheus-cpp-core1.0 libprotobuf32 librocksdb7.8 libspdlog1.10 libssl3 libyaml-cpp0.7
       ;;
     build)
       echo g++ cmake ninja-build ccache protobuf-compiler protobuf-compiler-grpc \
         libabsl-dev libargon2-dev libcli11-dev libcpp-httplib-dev libcurl4-openssl-dev libgrpc++-dev libprotobuf-dev librocksdb-dev \
-        libspdlog-dev libssl-dev libxxhash-dev libyaml-cpp-dev nlohmann-json3-dev
+        libspdlog-dev libssl-dev libxxhash-dev libyaml-cpp-dev nlohmann-json3-dev \
+        prometheus-cpp-dev
       # For the dashboard. A Node.js from elsewhere does as well.
       command -v node >/dev/null || echo nodejs
       command -v npm >/dev/null || echo npm
@@ -37,7 +38,7 @@ packages_of() {
         prometheus dpkg-dev
       ;;
     etcd) echo etcd-server etcd-client ;;
-    bench) echo mosquitto ;;
+    bench) echo mosquitto valgrind ;;
     *)
       echo "deps.sh: unknown group '$1' (run, build, demo, test, etcd, bench)" >&2
       return 2

@@ -54,6 +54,10 @@ void Api::AddRoutes() {
   };
   add("GET", "/livez", Role::kOpen, {}, &Api::Live);
   add("GET", "/readyz", Role::kOpen, {}, &Api::Ready);
+  add("GET", "/startupz", Role::kOpen, {}, &Api::Started);
+  add("GET", "/metrics",
+      options_.metrics_access == MetricsAccess::kOpen ? Role::kOpen : Role::kRead, {},
+      &Api::Metrics);
   add("GET", "/api/v1/overview", Role::kRead, {}, &Api::Overview);
   add("GET", "/api/v1/cluster", Role::kRead, {}, &Api::Cluster);
   add("GET", "/api/v1/partitions", Role::kRead, {}, &Api::Partitions);
@@ -74,6 +78,10 @@ Response Api::Handle(const Request& request) {
   Response response = Dispatch(&mine);
   if (response.status == 401 || response.status == 403) ++refused_;
   if (response.status == 503) ++busy_;
+  {
+    MutexLock lock(mutex_);
+    ++answers_[response.status];
+  }
   const bool changes = request.method != "GET" && request.method != "HEAD";
   options_.log->Log(changes ? LogLevel::kInfo : LogLevel::kDebug, "admin.request",
                     {{"who", mine.who},
@@ -82,6 +90,11 @@ Response Api::Handle(const Request& request) {
                      {"path", request.path},
                      {"status", response.status}});
   return response;
+}
+
+std::map<int, uint64_t> Api::answers() const {
+  MutexLock lock(mutex_);
+  return answers_;
 }
 
 Response Api::Dispatch(Request* request) {
@@ -118,12 +131,27 @@ Response Api::Admit(const Request& request, Role role, std::string* who) const {
 }
 
 Response Api::Live(const Request& /*request*/, const Values& /*values*/) {
-  return {200, "{\"live\":true}\n", {}};
+  const Health health = options_.node->Alive();
+  return {health.ok() ? 200 : 503, RenderLiveness(health), {}};
 }
 
 Response Api::Ready(const Request& /*request*/, const Values& /*values*/) {
   const Readiness readiness = options_.node->Ready();
   return {readiness.ready() ? 200 : 503, RenderReadiness(readiness), {}};
+}
+
+Response Api::Started(const Request& /*request*/, const Values& /*values*/) {
+  const Health health = options_.node->Started();
+  return {health.ok() ? 200 : 503, RenderHealth(health), {}};
+}
+
+Response Api::Metrics(const Request& /*request*/, const Values& /*values*/) {
+  if (options_.metrics_access == MetricsAccess::kOff || options_.metrics == nullptr)
+    return Fail(404, "metrics are off (admin.metrics)");
+  Response response;
+  response.body = options_.metrics();
+  response.content_type = "text/plain; version=0.0.4; charset=utf-8";
+  return response;
 }
 
 // Every node's part has one row.

@@ -8,8 +8,11 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <string>
 
+#include "absl/base/thread_annotations.h"
 #include "broker/admin/api_clients.h"
 #include "broker/admin/api_messages.h"
 #include "broker/admin/api_settings.h"
@@ -19,8 +22,16 @@
 #include "broker/admin/node.h"
 #include "broker/admin/router.h"
 #include "broker/base/log.h"
+#include "broker/base/mutex.h"
 
 namespace skein::admin {
+
+// Who may read the metrics. They have no client ids, topics or user names in them.
+enum class MetricsAccess : uint8_t {
+  kOpen,   // whoever reaches the listener, as for the probes
+  kToken,  // as for everything else
+  kOff,    // nobody
+};
 
 struct ApiOptions {
   GateOptions gate;
@@ -31,6 +42,8 @@ struct ApiOptions {
   Traces* traces = nullptr;
   Peers* peers = nullptr;  // null: there are no other nodes
   Logger* log = nullptr;
+  MetricsAccess metrics_access = MetricsAccess::kOpen;
+  std::function<std::string()> metrics = {};  // the text of a scrape, on the API's thread
 };
 
 class Api {
@@ -46,6 +59,8 @@ class Api {
   uint64_t requests() const { return requests_.load(); }
   uint64_t refused() const { return refused_.load(); }  // 401 and 403
   uint64_t busy() const { return busy_.load(); }        // 503
+  // By status; those that occurred.
+  std::map<int, uint64_t> answers() const;
 
   const Router& router() const { return router_; }
 
@@ -57,6 +72,8 @@ class Api {
   void AddRoutes();
   Response Live(const Request& request, const Values& values);
   Response Ready(const Request& request, const Values& values);
+  Response Started(const Request& request, const Values& values);
+  Response Metrics(const Request& request, const Values& values);
   Response Overview(const Request& request, const Values& values);
   Response Cluster(const Request& request, const Values& values);
   Response Partitions(const Request& request, const Values& values);
@@ -75,6 +92,8 @@ class Api {
   std::atomic<uint64_t> requests_{0};
   std::atomic<uint64_t> refused_{0};
   std::atomic<uint64_t> busy_{0};
+  mutable Mutex mutex_;
+  std::map<int, uint64_t> answers_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace skein::admin

@@ -29,6 +29,13 @@ struct Readiness {
   bool ready() const { return serving && joined && lease && !draining; }
 };
 
+// Of one question that probes ask; `reasons` say why not.
+struct Health {
+  std::vector<std::string> reasons;
+
+  bool ok() const { return reasons.empty(); }
+};
+
 struct ClusterMember {
   std::string node;
   shard::NodeNumber number = 0;
@@ -89,6 +96,11 @@ class Node {
   virtual absl::StatusOr<NodeOverview> Overview() = 0;
 
   virtual Readiness Ready() = 0;
+  // Whether the process does its work at all: its event loops turn, its disk answers. Says nothing
+  // of other nodes: a restart would not mend those.
+  virtual Health Alive() = 0;
+  // Whether it has ever been ready to serve since it began.
+  virtual Health Started() = 0;
   virtual absl::StatusOr<ClusterStatus> Cluster() = 0;
   // By partition.
   virtual absl::StatusOr<std::vector<shard::PartitionRow>> Table() = 0;

@@ -74,8 +74,25 @@ std::string RenderError(const std::string& text) {
   return Text({{"error", text}});
 }
 
+std::string RenderHealth(const Health& health) {
+  return Text({{"ok", health.ok()}, {"reasons", health.reasons}});
+}
+
+std::string RenderLiveness(const Health& health) {
+  return Text({{"ok", health.ok()}, {"reasons", health.reasons}, {"live", health.ok()}});
+}
+
 std::string RenderReadiness(const Readiness& readiness) {
   Json json;
+  json["ok"] = readiness.ready();
+  json["reasons"] = Json::array();
+  const auto unless = [&](bool good, const char* reason) {
+    if (!good) json["reasons"].push_back(reason);
+  };
+  unless(readiness.serving, "clients are not let in yet");
+  unless(readiness.joined, "what the other nodes' clients subscribe to is not known yet");
+  unless(readiness.lease, "the lease is lost, and not all nodes can be reached");
+  unless(!readiness.draining, "the node is draining");
   json["ready"] = readiness.ready();
   json["serving"] = readiness.serving;
   json["joined"] = readiness.joined;

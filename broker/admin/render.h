@@ -21,6 +21,8 @@ std::optional<shard::NodeNumber> NumberOfNode(const std::string& name,
 Json OverviewJson(const NodeOverview& overview, const ClusterStatus& cluster);
 
 std::string RenderError(const std::string& text);
+std::string RenderHealth(const Health& health);
+std::string RenderLiveness(const Health& health);
 std::string RenderReadiness(const Readiness& readiness);
 std::string RenderCluster(const ClusterStatus& status, bool ready);
 // cluster: for the nodes' names.

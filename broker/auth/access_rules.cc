@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "broker/auth/principal.h"
+#include "broker/auth/topic_rules.h"
 
 namespace skein::auth {
 namespace {
@@ -340,14 +341,18 @@ std::optional<AccessRules::Verdict> AccessRules::Find(const Principal& client, A
   return verdict;
 }
 
+bool AccessRules::DefaultFor(std::string_view topic) const {
+  return default_allow_ && !IsSysTopic(topic);
+}
+
 AccessRules::Verdict AccessRules::Check(const Principal& client, Action action,
                                         std::string_view topic) const {
-  return Find(client, action, topic).value_or(Verdict{default_allow_, {}});
+  return Find(client, action, topic).value_or(Verdict{DefaultFor(topic), {}});
 }
 
 AccessRules::FilterVerdict AccessRules::CheckFilter(const Principal& client, Action action,
                                                     std::string_view filter) const {
-  FilterVerdict verdict{default_allow_ ? Access::kAllow : Access::kDeny, {}};
+  FilterVerdict verdict{DefaultFor(filter) ? Access::kAllow : Access::kDeny, {}};
   bool partly_denied = false;
   impl_->Each(client, action, [&](const Compiled& compiled) {
     const Rule& rule = compiled.rule;

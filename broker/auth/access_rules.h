@@ -89,6 +89,9 @@ class AccessRules {
 
  private:
   struct Impl;
+  // What the broker says about itself is for those whom a rule lets have it.
+  bool DefaultFor(std::string_view topic) const;
+
   std::unique_ptr<Impl> impl_;
   const bool default_allow_;
 };

@@ -17,10 +17,13 @@ inline bool IsOwnTopic(std::string_view text) {
   return text.starts_with(kOwnTopics) || text == kOwnTopics.substr(0, kOwnTopics.size() - 1);
 }
 
-// $SYS/... belongs to the broker.
+// What the broker says about itself; also for a topic filter.
+inline bool IsSysTopic(std::string_view topic) {
+  return topic.starts_with("$SYS/") || topic == "$SYS";
+}
+
 inline bool ClientMayPublishTo(std::string_view topic) {
-  return !topic.starts_with("$SYS/") && topic != "$SYS" && !topic.starts_with("$share/") &&
-         !IsOwnTopic(topic);
+  return !IsSysTopic(topic) && !topic.starts_with("$share/") && !IsOwnTopic(topic);
 }
 
 inline bool ClientMaySubscribeTo(std::string_view filter) {

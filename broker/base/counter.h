@@ -118,32 +118,38 @@ using LatencyHistogram = Histogram<4, 26>;
 // 1 to 65,536.
 using SizeHistogram = Histogram<0, 16>;
 
-// Things whose end is the end of the turn at hand, as moments of their beginning; what began
-// together costs one addition each. Microseconds.
+// Things that end with the turn at hand, as moments of their beginning; what is of one kind and
+// began together costs one addition each. Microseconds.
 class LatencyBook {
  public:
   // More moments in one turn than this share the last one.
   static constexpr size_t kMaxMoments = 1'024;
 
-  void Note(int64_t began) {
-    if (!noted_.empty() && (noted_.back().began == began || noted_.size() == kMaxMoments)) {
-      ++noted_.back().times;
-    } else {
-      noted_.push_back({began, 1});
+  void Note(uint8_t kind, int64_t began) {
+    if (!noted_.empty()) {
+      Moment& last = noted_.back();
+      if ((last.began == began && last.kind == kind) || noted_.size() == kMaxMoments) {
+        ++last.times;
+        return;
+      }
     }
+    noted_.push_back({began, 1, kind});
   }
   bool empty() const { return noted_.empty(); }
-  void Flush(int64_t end, LatencyHistogram* histogram) {
+  // histogram_of(kind): where it counts.
+  template <typename HistogramOf>
+  void Flush(int64_t end, HistogramOf histogram_of) {
     for (const Moment& moment : noted_)
-      histogram->Observe(static_cast<uint64_t>(std::max<int64_t>(end - moment.began, 0)),
-                         moment.times);
+      histogram_of(moment.kind)
+          .Observe(static_cast<uint64_t>(std::max<int64_t>(end - moment.began, 0)), moment.times);
     noted_.clear();
   }
 
  private:
   struct Moment {
     int64_t began;
-    uint64_t times;
+    uint32_t times;
+    uint8_t kind;
   };
   std::vector<Moment> noted_;
 };

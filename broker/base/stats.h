@@ -178,7 +178,7 @@ struct alignas(64) ShardStats {
   std::array<LatencyHistogram, 3> publish_ack;      // by QoS; of 0 there is none
   std::array<LatencyHistogram, 3> publish_deliver;  // by QoS of the delivery
   LatencyHistogram loop_lag;                        // turns of the event loop, without the wait
-  Gauge heartbeat;                                  // when the last turn ended, milliseconds
+  Gauge heartbeat;                                  // when the last turn ended, microseconds
   std::array<Counter, 3> forwarded_in;              // publishes from other nodes, by QoS
   std::array<Counter, 3> forwarded_out;
 

@@ -33,8 +33,10 @@ MessagePtr Message::Make(const Init& init) {
   message->received_at_ = init.received_at;
   message->publisher_ = init.publisher;
   message->client_hash_ = init.client_hash;
-  message->qos_ = init.qos;
+  message->qos_ = static_cast<uint8_t>(init.qos) & 3;
   message->retain_ = init.retain;
+  if (init.received_micros >= 0)
+    message->fraction_ = static_cast<uint8_t>(init.received_micros % 1'000 / kFraction);
   char* at = reinterpret_cast<char*>(message + 1);
   Put(Put(Put(at, init.topic), init.properties), init.payload);
   return MessagePtr::Adopt(message);
@@ -50,7 +52,7 @@ MessagePtr Message::ReceivedAt(TimeMs time) const {
   init.topic = topic();
   init.properties = properties();
   init.payload = payload();
-  init.qos = qos_;
+  init.qos = qos();
   init.retain = retain_;
   init.expiry_seconds = expiry_seconds_;
   init.received_at = time;

@@ -35,6 +35,8 @@ class Message {
     // Message Expiry Interval in seconds from `received_at`, or kNoExpiry.
     uint32_t expiry_seconds = kNoExpiry;
     TimeMs received_at = 0;
+    // Microseconds beyond `received_at`, for messages whose way is timed; -1: it is not.
+    int received_micros = -1;
     // Identifies the publishing session for No Local [MQTT-3.8.3-3]; 0 = none (a will after its
     // session ended).
     uint64_t publisher = 0;
@@ -51,11 +53,14 @@ class Message {
   std::string_view payload() const {
     return {data() + topic_size_ + properties_size_, payload_size_};
   }
-  Qos qos() const { return qos_; }
+  Qos qos() const { return static_cast<Qos>(qos_); }
   bool retain() const { return retain_; }
   uint64_t publisher() const { return publisher_; }
   uint32_t client_hash() const { return client_hash_; }
   TimeMs received_at() const { return received_at_; }
+  // Its way through this node is timed; then received_micros() is when it came, to 4 microseconds.
+  bool timed() const { return fraction_ != kNotTimed; }
+  int64_t received_micros() const { return received_at_ * 1'000 + fraction_ * kFraction; }
   uint32_t expiry_seconds() const { return expiry_seconds_; }
   bool has_expiry() const { return expiry_seconds_ != kNoExpiry; }
 
@@ -78,6 +83,9 @@ class Message {
   static void Free(const Message* message);
   const char* data() const { return reinterpret_cast<const char*>(this + 1); }
 
+  static constexpr int kFraction = 4;  // microseconds, so that a millisecond has fewer than 255
+  static constexpr uint8_t kNotTimed = UINT8_MAX;
+
   mutable std::atomic<uint32_t> references_{1};
   uint32_t properties_size_ = 0;
   uint32_t payload_size_ = 0;
@@ -86,8 +94,9 @@ class Message {
   uint64_t publisher_ = 0;
   uint32_t client_hash_ = 0;
   uint16_t topic_size_ = 0;
-  Qos qos_ = Qos::kAtMostOnce;
-  bool retain_ = false;
+  uint8_t qos_ : 7 = 0;
+  bool retain_ : 1 = false;
+  uint8_t fraction_ = kNotTimed;  // of a millisecond
 };
 
 // Shared ownership of a message. Copying counts, moving does not.

@@ -19,6 +19,12 @@ class Clock {
     const auto elapsed = std::chrono::steady_clock::now() - steady_start_;
     return wall_start_ + std::chrono::duration_cast<std::chrono::milliseconds>(elapsed).count();
   }
+  // The same in microseconds.
+  int64_t NowMicros() const {
+    const auto elapsed = std::chrono::steady_clock::now() - steady_start_;
+    return wall_start_ * 1'000 +
+           std::chrono::duration_cast<std::chrono::microseconds>(elapsed).count();
+  }
 
  private:
   static TimeMs Milliseconds(std::chrono::system_clock::time_point time) {

@@ -132,12 +132,14 @@ void RouteTable::Assign(std::string_view filter_text, Destination destination, u
     digest.filters -= hash;
     --size_;
     if (weight == 0) {
+      --counts_[destination];
       shares->erase(found);
       return;
     }
     found->weight = weight;
   } else {
     shares->push_back(Share{destination, weight});
+    ++counts_[destination];
   }
   digest.routes += RouteHash(hash, weight);
   digest.filters += hash;

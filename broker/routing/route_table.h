@@ -113,6 +113,11 @@ class RouteTable {
     const auto found = digests_.find(destination);
     return found == digests_.end() ? Digest() : found->second;
   }
+  // How many filters it said.
+  size_t CountOf(Destination destination) const {
+    const auto found = counts_.find(destination);
+    return found == counts_.end() ? 0 : found->second;
+  }
   static uint64_t FilterHash(std::string_view filter_text);
   // Moves with every change.
   uint64_t version() const { return version_; }
@@ -158,6 +163,7 @@ class RouteTable {
   size_t size_ = 0;
   uint64_t version_ = 0;
   absl::flat_hash_map<Destination, Digest> digests_;
+  absl::flat_hash_map<Destination, size_t> counts_;
   // The match that last yielded a destination, so that each is yielded once.
   absl::flat_hash_map<Destination, uint64_t> last_seen_;
   uint64_t match_ = 0;

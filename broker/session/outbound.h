@@ -94,7 +94,7 @@ class Outbound {
                    const QueueBudget& budget) const;
   // Needs Room() == kQueued.
   void Enqueue(Delivery delivery, QueueBudget* budget);
-  const Delivery& front() { return queue_.front(); }
+  const Delivery& front() const { return queue_[0]; }
   Delivery TakeFront(QueueBudget* budget);
   void ClearQueue(QueueBudget* budget);
 

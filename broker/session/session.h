@@ -47,6 +47,7 @@ struct StoredQueue {
   uint64_t oldest = 1;  // no waiting message has a lower sequence
   Lsn last_lsn = 0;     // of the newest record about it
   uint64_t read = 0;    // the page that was asked for, 0 = none
+  TimeMs since = 0;     // about when its oldest message came; not earlier than the broker's start
 };
 
 class Session {
@@ -76,6 +77,12 @@ class Session {
   const Outbound* outbound_if_any() const { return outbound_.get(); }
   Inbound* inbound_if_any() { return inbound_.get(); }
   const Inbound* inbound_if_any() const { return inbound_.get(); }
+  // About when the oldest message that waits came; kNever: none waits.
+  TimeMs queued_since() const {
+    if (outbound_ != nullptr && !outbound_->queue_empty())
+      return outbound_->front().message->received_at();
+    return stored.messages > 0 ? stored.since : kNever;
+  }
   bool has_queued() const {
     return stored.messages > 0 || (outbound_ != nullptr && !outbound_->queue_empty());
   }

@@ -157,9 +157,11 @@ bool Access::CheckPublish(const Principal& client, uint8_t actions, std::string_
     const std::string_view word = action == auth::kPublish  ? "publish"
                                   : action == auth::kRetain ? "retain"
                                                             : "will";
+    state_.stats.publish_allowed[0].Add();
     Audit(event, client, connection, word, topic, verdict.source);
     return false;
   }
+  state_.stats.publish_allowed[1].Add();
   return true;
 }
 
@@ -169,8 +171,10 @@ bool Access::MayPublish(Connection& connection, Session& session, std::string_vi
   // Most clients publish to one topic: its last answer is kept until the rules change.
   AllowedPublish* const last = connection.allowed_publish.get();
   if (last != nullptr && last->epoch == state_.access_epoch && last->retain == retain &&
-      last->topic == topic)
+      last->topic == topic) {
+    state_.stats.publish_allowed[1].Add();
     return true;
+  }
   const uint8_t actions = auth::kPublish | (retain ? auth::kRetain : 0);
   if (!CheckPublish(Of(session), actions, topic, "access.refused", &connection)) return false;
   if (last == nullptr) connection.allowed_publish = std::make_unique<AllowedPublish>();
@@ -199,10 +203,12 @@ bool Access::MaySubscribe(Session& session, std::string_view filter) {
   if (access == auth::Access::kDeny) {
     const Connection* connection =
         session.connected() ? &state_.connections[session.connection] : nullptr;
+    state_.stats.subscribe_allowed[0].Add();
     Audit("access.refused", client, connection, "subscribe", filter, source);
     return false;
   }
   session.check_each |= access == auth::Access::kCheckEach;
+  state_.stats.subscribe_allowed[1].Add();
   return true;
 }
 

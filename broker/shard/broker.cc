@@ -43,9 +43,12 @@ absl::Status Broker::Start() {
     shard.limits = options_.limits;
     shard.shares = options_.shares;
     shard.listeners = infos;
+    shard.node_name = options_.node_name;
+    shard.client_events = options_.client_events;
     Ports ports;
     ports.store = stores_.back().get();
     ports.retained = ports_.retained;
+    ports.sys = ports_.sys;
     ports.authenticator = ports_.authenticator;
     ports.bans = ports_.bans;
     ports.placement = ports_.placement;
@@ -77,6 +80,27 @@ void Broker::Stop() {
   for (std::thread& thread : threads_)
     thread.join();
   threads_.clear();
+}
+
+std::optional<CensusFigures> Broker::TakeCensus(TimeMs patience) const {
+  struct Asked {
+    std::shared_ptr<Census> census = std::make_shared<Census>();
+    std::shared_ptr<Question> question;
+  };
+  std::vector<Asked> all;
+  for (const auto& shard : shared_.shards) {
+    Asked& asked = all.emplace_back();
+    asked.question = std::make_shared<Question>(
+        [census = asked.census](const ShardState& state) { return census->Step(state); });
+    if (!shard->Ask(asked.question)) return std::nullopt;
+  }
+  CensusFigures sum;
+  const TimeMs deadline = Now() + patience;
+  for (const Asked& asked : all) {
+    if (!asked.question->Await(std::max<TimeMs>(deadline - Now(), 0))) return std::nullopt;
+    sum.Merge(asked.census->figures());
+  }
+  return sum;
 }
 
 size_t Broker::peer_backlog() const {

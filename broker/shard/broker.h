@@ -8,11 +8,13 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "broker/shard/census.h"
 #include "broker/shard/shard.h"
 
 namespace skein::shard {
@@ -34,6 +36,8 @@ struct BrokerOptions {
   Limits limits;
   ShareStrategies shares;
   std::vector<BrokerListener> listeners;
+  std::string node_name;       // in topics of $SYS
+  bool client_events = false;  // see ClientEvents
 };
 
 struct BrokerPorts {
@@ -41,6 +45,7 @@ struct BrokerPorts {
   std::function<std::unique_ptr<session::SessionStore>(ShardId, std::function<void()> wake)>
       make_store;
   RetainedStore* retained = nullptr;
+  SysTopics* sys = nullptr;  // null: nothing below $SYS
   auth::Authenticator* authenticator = nullptr;
   const auth::BanList* bans = nullptr;                // null: nobody is banned
   Placement* placement = nullptr;                     // null: no partition moves
@@ -79,6 +84,15 @@ class Broker {
   bool Ask(ShardId shard, std::shared_ptr<Question> question) {
     return shared_.shards[shard]->Ask(std::move(question));
   }
+
+  // Counts what the shards have, which costs them a look at each session. Any thread but theirs,
+  // after Start(). Nothing if one of them does not answer in time; milliseconds.
+  std::optional<CensusFigures> TakeCensus(TimeMs patience) const;
+  // What the broker says about itself. Any thread, after Start().
+  void PublishOwn(std::vector<OwnMessage> messages) {
+    shared_.shards.front()->PublishOwn(std::move(messages));
+  }
+  RetainedStore::Stats retained() const { return ports_.retained->stats(); }
 
   // What is on disk is in memory; clients are let in. Any thread, after Start().
   bool recovered() const { return shared_.settled.load() >= options_.shards; }

@@ -13,6 +13,22 @@ using mqtt::ReasonCode;
 
 namespace {
 
+AuthResult ResultOf(ReasonCode reason) {
+  switch (reason) {
+    case ReasonCode::kBadUserNameOrPassword:
+    case ReasonCode::kClientIdentifierNotValid:
+      return AuthResult::kBadCredentials;
+    case ReasonCode::kNotAuthorized:
+      return AuthResult::kNotAuthorized;
+    case ReasonCode::kBanned:
+      return AuthResult::kBanned;
+    case ReasonCode::kBadAuthenticationMethod:
+      return AuthResult::kBadMethod;
+    default:
+      return AuthResult::kError;
+  }
+}
+
 // Who is asked last and passes on has not let anybody in.
 bool Denied(const Decision& decision) {
   return decision.kind == Decision::Kind::kDeny || decision.kind == Decision::Kind::kIgnore;
@@ -257,16 +273,21 @@ void ConnectHandler::DecideKept(Connection& connection, const Decision& decision
   DecideConnect(connection, connect, decision, bytes);
 }
 
+void ConnectHandler::NoteDenied(const Connection& connection, ReasonCode reason) {
+  state_.stats.auth_refused.Add();
+  state_.stats.listeners[connection.listener].authentications.Add(ResultOf(reason));
+}
+
 void ConnectHandler::DecideConnect(Connection& connection, const mqtt::Connect& connect,
                                    const Decision& decision, std::string_view bytes) {
   if (Denied(decision)) {
-    state_.stats.auth_refused.Add();
+    NoteDenied(connection, decision.reason);
     return lifecycle_.RefuseConnect(connection, decision.reason, decision.why, connect.client_id);
   }
   const std::string& id = decision.grant.client_id;
   if (!id.empty() && id != connect.client_id) {
     if (!connect.client_id.empty()) {
-      state_.stats.auth_refused.Add();
+      NoteDenied(connection, ReasonCode::kClientIdentifierNotValid);
       return lifecycle_.RefuseConnect(connection, ReasonCode::kClientIdentifierNotValid,
                                       "the credentials are for another client id",
                                       connect.client_id);
@@ -297,7 +318,7 @@ void ConnectHandler::DecideConnect(Connection& connection, const mqtt::Connect& 
 void ConnectHandler::DecideAgain(Connection& connection, const Decision& decision) {
   AuthState& state = *connection.auth;
   if (Denied(decision)) {
-    state_.stats.auth_refused.Add();
+    NoteDenied(connection, decision.reason);
     return lifecycle_.Close(connection, decision.reason,
                             "[MQTT-4.12.1-2] re-authentication failed");
   }
@@ -305,7 +326,7 @@ void ConnectHandler::DecideAgain(Connection& connection, const Decision& decisio
   const std::string_view before =
       session.principal == nullptr ? std::string_view() : session.principal->user_name;
   if (decision.grant.user_name != before) {
-    state_.stats.auth_refused.Add();
+    NoteDenied(connection, ReasonCode::kNotAuthorized);
     return lifecycle_.Close(connection, ReasonCode::kNotAuthorized,
                             "re-authentication as another user");
   }

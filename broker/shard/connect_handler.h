@@ -47,6 +47,7 @@ class ConnectHandler {
                 std::string_view data);
   auth::Authenticator::Done Callback(const Connection& connection) const;
   // The verdict on a CONNECT; `bytes` begins with it.
+  void NoteDenied(const Connection& connection, mqtt::ReasonCode reason);
   void DecideConnect(Connection& connection, const mqtt::Connect& connect,
                      const auth::Decision& decision, std::string_view bytes);
   void DecideKept(Connection& connection, const auth::Decision& decision);

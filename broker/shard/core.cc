@@ -73,13 +73,15 @@ Connection& Core::Accept(int fd, uint16_t listener, TimeMs accepted_at,
 void Core::Receive(Connection& connection, std::string_view bytes) {
   if (!connection.open()) return;
   connection.last_activity = state_.now;
-  state_.stats.bytes_in.Add(bytes.size());
   if (connection.read_paused || !connection.partial.empty()) {
     Keep(connection, bytes);
-    return ProcessKept(connection);
+    ProcessKept(connection);
+  } else {
+    const size_t done = Process(connection, bytes);
+    if (connection.open() && done < bytes.size()) Keep(connection, bytes.substr(done));
   }
-  const size_t done = Process(connection, bytes);
-  if (connection.open() && done < bytes.size()) Keep(connection, bytes.substr(done));
+  // What moves on counts where it goes.
+  if (connection.state != Connection::State::kMoved) state_.stats.bytes_in.Add(bytes.size());
 }
 
 void Core::Keep(Connection& connection, std::string_view rest) {
@@ -118,11 +120,14 @@ size_t Core::Process(Connection& connection, std::string_view bytes) {
       break;
     }
     if (next.status == mqtt::FrameStatus::kError) {
+      if (next.error.code == ReasonCode::kPacketTooLarge)
+        state_.stats.Hit(stranger ? LimitHit::kMaxConnectBytes : LimitHit::kMaxPacketSize);
       lifecycle_.Close(connection, next.error.code, next.error.rule);
       break;
     }
-    state_.stats.packets_in[static_cast<size_t>(next.frame.type)].Add();
     HandleFrame(connection, next.frame, rest);
+    if (connection.state != Connection::State::kMoved)
+      state_.stats.packets_in[static_cast<size_t>(next.frame.type)].Add();
     if (!connection.open()) break;
     if (connection.awaits_partition) {
       Pause(connection);
@@ -151,6 +156,11 @@ void Core::HandleFrame(Connection& connection, const mqtt::Frame& frame, std::st
   }
 }
 
+void Core::NoteRate() {
+  state_.stats.publish_rate_limited.Add();
+  state_.stats.Hit(LimitHit::kPublishRate);
+}
+
 bool Core::CountRates(Connection& connection, size_t bytes) {
   const ListenerInfo& listener = state_.options.listeners[connection.listener];
   if (listener.total != nullptr) {
@@ -158,7 +168,7 @@ bool Core::CountRates(Connection& connection, size_t bytes) {
       listener.total->messages.Take(1, listener.total_publish_rate, state_.now);
     if (listener.total_publish_bytes > 0)
       listener.total->bytes.Take(bytes, listener.total_publish_bytes, state_.now);
-    if (listener.total->ready_at() > state_.now) state_.stats.publish_rate_limited.Add();
+    if (listener.total->ready_at() > state_.now) NoteRate();
   }
   if (listener.publish_rate == 0 && listener.publish_bytes == 0) return true;
   if (connection.rates == nullptr) connection.rates = std::make_unique<PublishRates>();
@@ -167,7 +177,7 @@ bool Core::CountRates(Connection& connection, size_t bytes) {
   if (listener.publish_rate > 0) rates.messages.Take(1, listener.publish_rate, state_.now);
   if (listener.publish_bytes > 0) rates.bytes.Take(bytes, listener.publish_bytes, state_.now);
   if (rates.ready_at() <= state_.now) return true;
-  state_.stats.publish_rate_limited.Add();
+  NoteRate();
   if (rates.over_since == 0) rates.over_since = state_.now;
   return listener.publish_patience_ms == 0 ||
          state_.now - rates.over_since < listener.publish_patience_ms;
@@ -198,6 +208,7 @@ bool Core::StoreBehind() const {
 void Core::Pause(Connection& connection) {
   connection.read_paused = true;
   state_.stats.reads_paused.Add();
+  if (StoreBehind()) state_.stats.Hit(LimitHit::kMaxWaitingRecords);
   NoteReady(connection);
   paused_.push_back({connection.slot, connection.generation});
   state_.MarkDirty(connection);
@@ -238,8 +249,8 @@ void Core::ResumePaused() {
   paused_.insert(paused_.begin(), waiting.begin(), waiting.end());
 }
 
-void Core::OnTransportClosed(Connection& connection) {
-  lifecycle_.OnTransportClosed(connection);
+void Core::OnTransportClosed(Connection& connection, EndReason why) {
+  lifecycle_.OnTransportClosed(connection, why);
 }
 
 void Core::Drained(Connection& connection) {
@@ -291,6 +302,13 @@ void Core::Tick() {
   more_work_ |= access_.Recheck();
   CloseBanned();
   ResumePaused();
+}
+
+void Core::PublishOwn(const OwnMessage& own) {
+  if (state_.ports.sys == nullptr) return;
+  state_.ports.sys->Set(own.kept, state_.now);
+  if (own.everywhere && state_.clustered()) feed_.Announce(own.kept);
+  dispatcher_.PublishOwn(own.message, own.everywhere);
 }
 
 void Core::CloseBanned() {
@@ -380,6 +398,7 @@ void Core::OnConnectionTimer(Connection& connection) {
     case Connection::State::kAwaitConnect:
     case Connection::State::kAuthenticating:
       state_.stats.connect_timeouts.Add();
+      state_.stats.Hit(LimitHit::kConnectTimeout);
       return lifecycle_.Close(connection, ReasonCode::kKeepAliveTimeout,
                               "no complete CONNECT within limits.connect_timeout");
     case Connection::State::kConnecting:

@@ -62,9 +62,15 @@ class Core {
   Mover& mover() { return mover_; }
   OperatorDesk& desk() { return desk_; }
 
-  void BeginTick(TimeMs now) { state_.now = now; }
+  void BeginTick(TimeMs now) { BeginTurn(now * 1'000); }
+  // The same to the microsecond, for the latencies that are counted.
+  void BeginTurn(int64_t micros) {
+    state_.now = micros / 1'000;
+    state_.now_micros = micros;
+    state_.timing_due = true;
+  }
   // Time has passed since.
-  void SetNow(TimeMs now) { state_.now = std::max(state_.now, now); }
+  void SetNow(int64_t micros) { BeginTurn(std::max(state_.now_micros, micros)); }
 
   // A connection came in. `accepted_at` starts the time for CONNECT. assigned_id: see
   // MovedConnection.
@@ -75,7 +81,7 @@ class Core {
   void Receive(Connection& connection, std::string_view bytes);
 
   // The peer is gone. The runner closes the descriptor and then calls Release().
-  void OnTransportClosed(Connection& connection);
+  void OnTransportClosed(Connection& connection, EndReason why = EndReason::kClosed);
 
   // The runner wrote output; more may be sent now.
   void Drained(Connection& connection);
@@ -97,6 +103,9 @@ class Core {
 
   // The store made records durable or brought messages since.
   void OnStore();
+
+  // What the broker says about itself, on one shard of the node. kept: for who subscribes later.
+  void PublishOwn(const OwnMessage& own);
 
   // The access rules changed.
   void SetRules(std::shared_ptr<const auth::AccessRules> rules) {
@@ -130,6 +139,7 @@ class Core {
   bool StoreBehind() const;
   // False: the client has been over its rate for too long.
   bool CountRates(Connection& connection, size_t bytes);
+  void NoteRate();
   // When the next packet may be taken, as far as rates say.
   TimeMs PublishReadyAt(const Connection& connection) const;
   // Clients that came in before they were banned.

@@ -31,12 +31,11 @@ void Dispatcher::Offer(Session& session, const mqtt::MessagePtr& message, Qos su
   const Qos qos = std::min(message->qos(), subscription_qos);
   Connection* connection = ServingConnection(session);
   if (qos == Qos::kAtMostOnce) {
-    if (connection == nullptr) {
-      if (state_.tracer.on()) [[unlikely]]
-        TraceDrop(state_, DropReason::kOffline, session, *message);
-      return;
+    if (connection == nullptr) return Drop(DropReason::kOffline, session, *message);
+    if (!sender_.HasRoom(*connection)) {
+      state_.stats.Hit(LimitHit::kMaxOutputBytes);
+      return Drop(DropReason::kOutputFull, session, *message);
     }
-    if (!sender_.HasRoom(*connection)) return Drop(DropReason::kOutputFull, session, *message);
     const auto result =
         sender_.SendPublish(*connection, {message, qos, retain, false, 0, ids}, images);
     if (result == Sender::SendResult::kTooLarge)
@@ -54,9 +53,21 @@ void Dispatcher::Offer(Session& session, const mqtt::MessagePtr& message, Qos su
   const bool at_once = connection != nullptr && sender_.HasRoom(*connection) &&
                        !session.has_queued() &&
                        session.outbound().WindowOpen(connection->receive_maximum);
-  if (!at_once) return QueueOrDrop(session, std::move(delivery), gate);
+  if (!at_once) {
+    if (connection != nullptr) NoteWhyQueued(session, *connection);
+    return QueueOrDrop(session, std::move(delivery), gate);
+  }
   if (TooLarge(*connection, delivery)) return Drop(DropReason::kPacketTooLarge, session, *message);
   SendInFlight(session, *connection, std::move(delivery), images, gate);
+}
+
+// What comes behind other messages waits for the same reason as they do.
+void Dispatcher::NoteWhyQueued(const Session& session, const Connection& connection) {
+  if (!sender_.HasRoom(connection)) {
+    state_.stats.Hit(LimitHit::kMaxOutputBytes);
+  } else if (!session.has_queued()) {
+    state_.stats.Hit(LimitHit::kMaxInflight);
+  }
 }
 
 void Dispatcher::SendInFlight(Session& session, Connection& connection, Delivery delivery,
@@ -121,6 +132,7 @@ bool Dispatcher::TooLarge(const Connection& connection, const Delivery& delivery
 bool Dispatcher::MayRecord(Gate* gate) {
   if (!state_.ports.store->full()) return true;
   Drop(DropReason::kDiskFull);
+  state_.stats.Hit(LimitHit::kReserveBytes);
   if (gate != nullptr) gate->refused = true;
   return false;
 }
@@ -143,6 +155,9 @@ bool Dispatcher::MakeRoom(Session& session, const Delivery& delivery) {
     const DropReason reason = room == QueueResult::kFull        ? DropReason::kQueueFull
                               : room == QueueResult::kFullBytes ? DropReason::kQueueBytes
                                                                 : DropReason::kTotalQueueBytes;
+    state_.stats.Hit(room == QueueResult::kFull        ? LimitHit::kMaxQueuedMessages
+                     : room == QueueResult::kFullBytes ? LimitHit::kMaxQueuedBytes
+                                                       : LimitHit::kMaxTotalQueuedBytes);
     if (limits.queue_drop == QueueDrop::kNewest || room == QueueResult::kFullTotal) {
       Drop(reason, session, *delivery.message);
       return false;

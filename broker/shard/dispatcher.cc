@@ -28,7 +28,7 @@ Dispatcher::Outcome Dispatcher::Publish(const mqtt::MessagePtr& message, Gate* g
   if (message->retain()) outcome.retained_full = !Retain(message, gate);
   const uint64_t answers = gate != nullptr ? next_token_ : 0;
   uint32_t destinations = 0;
-  if (!state_.frozen.empty() && IsFrozen(message->topic())) {
+  if (!state_.frozen.empty() && !stays_here_ && IsFrozen(message->topic())) {
     if (state_.tracer.on()) [[unlikely]]
       TraceMessage(trace::Step::kHeld, *message, "a partition with subscribers is moving");
     held_.push_back({message, answers, once});
@@ -66,6 +66,13 @@ void Dispatcher::Route(const mqtt::MessagePtr& message, Gate* gate, uint64_t tok
   if (sliced) ++*destinations;
 }
 
+void Dispatcher::PublishOwn(const mqtt::MessagePtr& message, bool everywhere) {
+  stays_here_ = !everywhere;
+  Publish(message, nullptr, nullptr);
+  stays_here_ = false;
+  EndPublish();
+}
+
 void Dispatcher::PublishWill(const mqtt::MessagePtr& message, std::string_view name, bool atomic) {
   Gate gate;
   uint64_t token = 0;
@@ -86,6 +93,7 @@ bool Dispatcher::Retain(const mqtt::MessagePtr& message, Gate* gate) {
                                               : state_.ports.retained->Put(kept);
   if (result == RetainedStore::PutResult::kFull) {
     Drop(DropReason::kRetainedFull);
+    state_.stats.Hit(LimitHit::kMaxRetained);
     if (state_.tracer.on()) [[unlikely]]
       TraceMessage(trace::Step::kDropped, *message, DropText(DropReason::kRetainedFull));
     return false;
@@ -134,6 +142,7 @@ void Dispatcher::Forward(const mqtt::MessagePtr& message, uint64_t token,
   shares_.clear();
   for (const routing::Destination destination : route_matches_.destinations) {
     if (once_.elsewhere && destination < state_.options.count) continue;
+    if (stays_here_ && destination >= state_.options.count) continue;
     if (destination != self) shares_.push_back({static_cast<ShardId>(destination), true, {}});
   }
   for (routing::RouteTable::SharedRoute* route : route_matches_.shared) {
@@ -188,6 +197,7 @@ bool Dispatcher::DeliverPlain(const mqtt::MessagePtr& message, Gate* gate, Shard
   if (receivers == 0) return false;
   const bool topic_busy = !job_topics_.empty() && job_topics_.contains(Key(message->topic()));
   if (receivers > state_.limits.fanout_slice || topic_busy) {
+    if (!topic_busy) state_.stats.Hit(LimitHit::kFanoutSlice);
     StartJob(message, receivers, origin, token);
     *sliced = token != 0;
     return true;

@@ -74,6 +74,8 @@ class Dispatcher {
   // The same for a will, which nobody waits for. name: the same if a crash makes us send it again,
   // and no other will's.
   void PublishWill(const mqtt::MessagePtr& message, std::string_view name, bool atomic);
+  // A message of the broker's own, at QoS 0. everywhere: to the subscribers of other nodes, too.
+  void PublishOwn(const mqtt::MessagePtr& message, bool everywhere);
   // Names a QoS 2 message that is sent by nobody again but us.
   uint64_t NewOnce() { return (once_salt_ += 0x9E3779B97F4A7C15) | 1; }
 
@@ -334,6 +336,7 @@ class Dispatcher {
   bool MayRecord(Gate* gate);
   bool MakeRoom(session::Session& session, const session::Delivery& delivery);
   void QueueOrDrop(session::Session& session, session::Delivery delivery, Gate* gate);
+  void NoteWhyQueued(const session::Session& session, const Connection& connection);
   void SendWaiting(const WaitingSend& waiting);
   void SendInFlight(session::Session& session, Connection& connection, session::Delivery delivery,
                     ImageCache* images, Gate* gate);
@@ -385,6 +388,7 @@ class Dispatcher {
   std::deque<Later> later_;                          // by lsn
   absl::flat_hash_map<uint64_t, uint32_t> delayed_;  // publishers of those, and how many
   bool atomic_ = false;                              // the publish at hand
+  bool stays_here_ = false;                          // the same: not for other nodes
   Once once_;                                        // the same
   std::vector<session::PartitionId> aside_;          // the same; see LookAside()
   Special* special_ = nullptr;                       // what is being delivered is that

@@ -22,6 +22,8 @@ uint64_t OnceOfGroups(const ForwardedPublish& mail) {
 }  // namespace
 
 void Dispatcher::OnForwarded(ShardId from, ForwardedPublish mail) {
+  if (from >= state_.options.count)
+    state_.stats.forwarded_in[static_cast<size_t>(mail.message->qos())].Add();
   Gate gate;
   // What it was given before has to be durable, too.
   if (mail.repeated) gate.lsn = state_.last_lsn;
@@ -91,6 +93,8 @@ void Dispatcher::RememberGiven(const Special& special) {
 void Dispatcher::Send(PlaceId place, ForwardedPublish mail) {
   if (state_.tracer.on()) [[unlikely]]
     TraceForward(place, mail);
+  if (place >= state_.options.count)
+    state_.stats.forwarded_out[static_cast<size_t>(mail.message->qos())].Add();
   if (place < state_.options.count) {
     mail.commit_group = AddPart();
   } else if (mail.token != 0) {

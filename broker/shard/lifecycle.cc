@@ -16,6 +16,42 @@ using mqtt::PropertyId;
 using mqtt::ReasonCode;
 using session::Session;
 
+namespace {
+
+EndReason EndReasonOf(ReasonCode code, std::string_view rule) {
+  switch (code) {
+    case ReasonCode::kKeepAliveTimeout:
+      return EndReason::kKeepAlive;
+    case ReasonCode::kSessionTakenOver:
+      return EndReason::kTakeover;
+    case ReasonCode::kNotAuthorized:
+    case ReasonCode::kBadUserNameOrPassword:
+      return EndReason::kNotAuthorized;
+    case ReasonCode::kAdministrativeAction:
+      return rule == "banned" ? EndReason::kBanned : EndReason::kKicked;
+    case ReasonCode::kServerShuttingDown:
+    case ReasonCode::kUseAnotherServer:
+    case ReasonCode::kServerMoved:
+      return EndReason::kDraining;
+    case ReasonCode::kQuotaExceeded:
+      return EndReason::kQuota;
+    case ReasonCode::kMessageRateTooHigh:
+      return EndReason::kRate;
+    case ReasonCode::kServerBusy:
+    case ReasonCode::kServerUnavailable:
+    case ReasonCode::kSuccess:
+      return EndReason::kOther;
+    default:
+      return EndReason::kProtocolError;
+  }
+}
+
+size_t VersionIndex(mqtt::ProtocolVersion version) {
+  return static_cast<size_t>(version) - static_cast<size_t>(mqtt::ProtocolVersion::k31);
+}
+
+}  // namespace
+
 session::PartitionId PartitionOf(std::string_view client_id, uint32_t partitions) {
   return static_cast<session::PartitionId>(XXH3_64bits(client_id.data(), client_id.size()) %
                                            partitions);
@@ -94,8 +130,11 @@ void Lifecycle::ScheduleTimer(Connection& connection) {
 void Lifecycle::Establish(Connection& connection, const mqtt::Connect& connect,
                           const auth::Decision& decision) {
   const session::ConnectGrant grant = session::JudgeConnect(connect, state_.limits);
-  if (mqtt::IsError(grant.reason))
+  if (mqtt::IsError(grant.reason)) {
+    if (connect.client_id.size() > state_.limits.max_client_id_bytes)
+      state_.stats.Hit(LimitHit::kMaxClientIdBytes);
     return RefuseConnect(connection, grant.reason, grant.rule, connect.client_id);
+  }
   const std::string client_id = !grant.assign_client_id            ? std::string(connect.client_id)
                                 : decision.grant.client_id.empty() ? NewClientId()
                                                                    : decision.grant.client_id;
@@ -111,10 +150,13 @@ void Lifecycle::Establish(Connection& connection, const mqtt::Connect& connect,
   Session* session = Resume(connection, connect, client_id, &wait.gate);
   const bool present = session != nullptr;
   if (session == nullptr) {
-    if (grant.expiry_seconds > 0 && state_.ports.store->full())
+    if (grant.expiry_seconds > 0 && state_.ports.store->full()) {
+      state_.stats.Hit(LimitHit::kReserveBytes);
       return RefuseConnect(connection, ReasonCode::kQuotaExceeded, "the disk is nearly full",
                            client_id);
+    }
     if (state_.sessions.size() >= state_.PartOf(state_.limits.max_sessions)) {
+      state_.stats.Hit(LimitHit::kMaxSessions);
       return RefuseConnect(connection, ReasonCode::kQuotaExceeded, "limits.max_sessions reached",
                            client_id);
     }
@@ -153,6 +195,7 @@ void Lifecycle::Establish(Connection& connection, const mqtt::Connect& connect,
   connection.session = session->slot();
   connection.state = Connection::State::kConnecting;
   connection.keep_alive = grant.keep_alive;
+  NoteBegin(connection);
   connection.receive_maximum = grant.receive_maximum;
   connection.maximum_packet_size = grant.maximum_packet_size;
   connection.topic_alias_maximum_out = grant.topic_alias_maximum;
@@ -184,6 +227,20 @@ void Lifecycle::Establish(Connection& connection, const mqtt::Connect& connect,
       {{"client_id", session->client_id()}, {"session_present", present ? 1 : 0}});
   AnnounceShared(*session);
   promises_.ReplyConnack(connection, wait, bytes);
+}
+
+void Lifecycle::NoteBegin(const Connection& connection) {
+  ListenerStats& listener = state_.stats.listeners[connection.listener];
+  listener.authentications.Add(AuthResult::kSuccess);
+  listener.connected[VersionIndex(connection.version)].Add(1);
+  events_.Connected(connection);
+}
+
+void Lifecycle::NoteEnd(const Connection& connection, EndReason why) {
+  if (connection.session == kNoSession) return;
+  state_.stats.disconnects.Add(why);
+  state_.stats.listeners[connection.listener].connected[VersionIndex(connection.version)].Add(-1);
+  events_.Disconnected(connection, why);
 }
 
 void Lifecycle::SetWill(Session& session, const mqtt::Connect& connect) {
@@ -286,6 +343,7 @@ void Lifecycle::Close(Connection& connection, ReasonCode reason, const char* rul
     if (bytes.size() <= connection.maximum_packet_size) sender_.SendBytes(connection, bytes);
   }
   const SessionSlot slot = connection.session;
+  NoteEnd(connection, EndReasonOf(reason, rule));
   Linger(connection);
   if (slot != kNoSession) Detach(state_.sessions[slot], true);
 }
@@ -305,6 +363,7 @@ void Lifecycle::OnDisconnect(Connection& connection, const mqtt::Disconnect& pac
        want_will ? "DISCONNECT with a will" : "DISCONNECT");
   state_.ports.log->Log(LogLevel::kDebug, "client.disconnected",
                         {{"client_id", session.client_id()}});
+  NoteEnd(connection, EndReason::kClient);
   Linger(connection);
   const bool recorded = session.recorded();
   Detach(session, want_will);
@@ -315,8 +374,9 @@ void Lifecycle::OnDisconnect(Connection& connection, const mqtt::Disconnect& pac
   state_.closing.push_back({connection.slot, connection.generation});
 }
 
-void Lifecycle::OnTransportClosed(Connection& connection) {
+void Lifecycle::OnTransportClosed(Connection& connection, EndReason why) {
   const SessionSlot slot = connection.open() ? connection.session : kNoSession;
+  if (slot != kNoSession) NoteEnd(connection, why);
   connection.state = Connection::State::kDead;
   connection.session = kNoSession;
   if (slot == kNoSession) return;

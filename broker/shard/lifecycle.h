@@ -12,6 +12,7 @@
 #include "broker/mqtt/packets.h"
 #include "broker/session/connect_rules.h"
 #include "broker/shard/access.h"
+#include "broker/shard/client_events.h"
 #include "broker/shard/dispatcher.h"
 #include "broker/shard/promises.h"
 #include "broker/shard/redispatch.h"
@@ -34,7 +35,8 @@ class Lifecycle {
         dispatcher_(*dispatcher),
         promises_(*promises),
         stored_(*stored),
-        redispatch_(*redispatch) {}
+        redispatch_(*redispatch),
+        events_(state, dispatcher) {}
 
   // Who a client is: the grant of an authenticator, and what the connection tells. Null for an
   // anonymous one without anything special.
@@ -62,7 +64,7 @@ class Lifecycle {
   void Delete(session::Session& session) { End(session); }
 
   // The network connection is gone.
-  void OnTransportClosed(Connection& connection);
+  void OnTransportClosed(Connection& connection, EndReason why = EndReason::kClosed);
 
   // A session's timer fired: its will is due, or the session is over.
   void OnSessionTimer(session::Session& session);
@@ -120,6 +122,9 @@ class Lifecycle {
   void End(session::Session& session);
   void DropSubscriptions(session::Session& session);
   void Linger(Connection& connection);
+  // Both of a connection with a session: it has begun to serve its client, and does so no more.
+  void NoteBegin(const Connection& connection);
+  void NoteEnd(const Connection& connection, EndReason why);
   void Note(EventKind kind, const Connection& connection, std::string_view client_id,
             std::string_view reason);
   void LogRefusal(const Connection& connection, mqtt::ReasonCode reason, const char* rule,
@@ -132,6 +137,7 @@ class Lifecycle {
   Promises& promises_;
   StoredQueues& stored_;
   Redispatcher& redispatch_;
+  ClientEvents events_;
   std::vector<SessionRef> orphans_;  // restored sessions whose connection died with the process
   std::vector<SessionRef> strays_;
 };

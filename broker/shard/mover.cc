@@ -174,6 +174,7 @@ void Mover::Abort(PartitionId partition) {
   const auto found = givings_.find(partition);
   if (found == givings_.end()) return;
   state_.ports.log->Log(LogLevel::kWarn, "partition.stays", {{"partition", partition}});
+  state_.stats.handovers_failed.Add();
   state_.leaving.erase(partition);
   for (const SessionRef& ref : found->second.sessions) {
     Session* const session = state_.sessions.Find(ref);

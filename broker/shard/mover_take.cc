@@ -137,6 +137,7 @@ void Mover::Adopt(PartitionId partition) {
   if (found != takings_.end() && found->second.complete) {
     images = std::move(found->second.images);
     takings_.erase(found);
+    state_.stats.handovers_in.Add();
   } else {
     Drop(partition);  // nobody asked for a copy that is not whole
     claimed_.insert(partition);
@@ -195,6 +196,8 @@ void Mover::LetGo(PartitionId partition) {
                            {"sessions", sessions.size()},
                            {"parts", giving->second.parts},
                            {"frozen_ms", state_.now - giving->second.began}});
+    state_.stats.handovers_out.Add();
+    state_.stats.handover.Observe(static_cast<uint64_t>(state_.now - giving->second.began) * 1'000);
     givings_.erase(giving);
   } else {  // somebody took it without asking: an operator said that we are gone
     state_.sessions.ForEach([&](Session& session) {

@@ -85,6 +85,15 @@ void Outbox::Close(Queue* queue) {
   }
   by_id_.erase(queue->id);
   queues_.erase(DurableKey(queue->partition, queue->group));
+  NoteSince();
+}
+
+void Outbox::NoteSince() {
+  TimeMs since = 0;
+  for (const auto& [key, queue] : queues_) {
+    if (queue->since != 0 && (since == 0 || queue->since < since)) since = queue->since;
+  }
+  state_.stats.outbox_since.Set(since);
 }
 
 Outbox::Queue* Outbox::Find(uint64_t id) {
@@ -96,6 +105,10 @@ void Outbox::Count(Queue* queue, int messages, int64_t bytes) {
   queue->messages += static_cast<uint64_t>(messages);
   queue->bytes += static_cast<uint64_t>(bytes);
   used_bytes_ += static_cast<uint64_t>(bytes);
+  if (messages > 0 && queue->since == 0) {
+    queue->since = state_.now;
+    NoteSince();
+  }
   state_.stats.outbox_messages.Add(messages);
   state_.stats.outbox_bytes.Add(bytes);
 }
@@ -151,6 +164,8 @@ void Outbox::TellGone(Queue* queue, uint64_t before) {
 
 bool Outbox::Refuse(DropReason reason, PartitionId partition, const mqtt::Message& message) {
   state_.stats.Drop(reason);
+  state_.stats.Hit(reason == DropReason::kDiskFull ? LimitHit::kReserveBytes
+                                                   : LimitHit::kMaxOutboxBytes);
   if (state_.tracer.on()) [[unlikely]]
     Trace(trace::Step::kDropped, partition, message, DropText(reason));
   return false;

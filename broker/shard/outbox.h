@@ -97,6 +97,7 @@ class Outbox {
     uint64_t rewind_to = 0;  // refused, and all behind it that is left is to be sent again; 0: none
     TimeMs rests_until = 0;
     std::vector<Told> told;
+    TimeMs since = 0;  // it is not empty; of one from before a start: since then
   };
 
   // Counts a drop, and says so. False.
@@ -118,6 +119,7 @@ class Outbox {
   // Tells who was told that what was there before the sequence has gone.
   void TellGone(Queue* queue, uint64_t before);
   static uint64_t FirstLeft(const Queue& queue);
+  void NoteSince();
 
   ShardState& state_;
   std::map<std::string, std::unique_ptr<Queue>> queues_;  // by DurableKey()

@@ -38,6 +38,11 @@ class PacketHandler {
   Once OnceOf(session::Session& session);
   void Deliver(Connection& connection, session::Session& session);
   void RefusePublish(Connection& connection, mqtt::ReasonCode reason, const char* rule);
+  void RefuseFlood(Connection& connection);
+  // What is retained is not lost.
+  void NoteUnwanted(bool matched) {
+    if (!matched && !publish_.retain) state_.stats.Drop(DropReason::kNoSubscriber);
+  }
   void AnswerRefused(Connection& connection, mqtt::ReasonCode reason);
   void TracePublish(const Connection& connection, const session::Session& session, trace::Step step,
                     std::string_view why);

@@ -45,6 +45,7 @@ void Promises::AckPublish(Connection& connection, const Wait& wait, Qos qos, Pac
   const auto type = once ? mqtt::PacketType::kPubrec : mqtt::PacketType::kPuback;
   if (!MustHold(connection, wait)) {
     if (wait.gate.refused) return RefusePublish(connection, type, id);
+    if (state_.timing) state_.timed.Note(static_cast<uint8_t>(qos), state_.now_micros);
     return sender_.SendAck(connection, type, id, reason);
   }
   char packet[mqtt::kMaxAckSize];
@@ -52,6 +53,7 @@ void Promises::AckPublish(Connection& connection, const Wait& wait, Qos qos, Pac
   HeldReplies::Reply reply;
   reply.counts_as_publish = !once;
   reply.publish_id = id;
+  if (state_.timing) reply.since = state_.now_micros;
   reply.bytes.assign(packet, size);
   Hold(connection, wait, std::move(reply));
 }
@@ -106,6 +108,7 @@ void Promises::Release(Connection& connection) {
       if (!connection.v5()) return;
       continue;
     }
+    if (reply.since != 0) state_.timed.Note(reply.counts_as_publish ? 1 : 2, reply.since);
     sender_.SendBytes(connection, reply.bytes);
     if (reply.connack) BeginServing(connection);
   }

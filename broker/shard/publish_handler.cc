@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "broker/auth/topic_rules.h"
@@ -20,8 +21,10 @@ void PacketHandler::OnPublish(Connection& connection, const mqtt::Frame& frame) 
   if (const auto error = mqtt::DecodePublish(frame, connection.version, &publish_))
     return Refuse(connection, *error);
   state_.stats.publishes_in[static_cast<size_t>(publish_.qos)].Add();
+  state_.stats.payload_in.Add(publish_.payload.size());
   if (connection.v5() && !ResolveAlias(connection)) return;
   if (publish_.topic_levels > state_.limits.max_topic_levels) {
+    state_.stats.Hit(LimitHit::kMaxTopicLevels);
     return Refuse(connection,
                   {ReasonCode::kTopicNameInvalid, "more levels than limits.max_topic_levels"});
   }
@@ -60,6 +63,7 @@ bool PacketHandler::ResolveAlias(Connection& connection) {
   if (!publish_.properties.Has(PropertyId::kTopicAlias)) return true;
   const uint16_t alias = publish_.properties.topic_alias;
   if (alias > state_.limits.topic_alias_maximum) {
+    state_.stats.Hit(LimitHit::kTopicAliasMaximum);
     Refuse(connection, {ReasonCode::kTopicAliasInvalid,
                         "[MQTT-3.3.2-9] topic alias above the Topic Alias Maximum"});
     return false;
@@ -88,8 +92,7 @@ bool PacketHandler::AcceptPublish(Connection& connection, Session& session) {
   if (publish_.qos == Qos::kAtLeastOnce) {
     const session::Inbound* inbound = session.inbound_if_any();
     if (held + (inbound == nullptr ? 0 : inbound->unreleased()) >= maximum) {
-      Refuse(connection, {ReasonCode::kReceiveMaximumExceeded,
-                          "[MQTT-3.3.4-7] more than Receive Maximum in flight"});
+      RefuseFlood(connection);
       return false;
     }
   } else if (publish_.qos == Qos::kExactlyOnce) {
@@ -100,8 +103,7 @@ bool PacketHandler::AcceptPublish(Connection& connection, Session& session) {
         if (!AcceptRepeated(connection, session)) return false;
         break;
       case session::Inbound::PublishResult::kReceiveMaximumExceeded:
-        Refuse(connection, {ReasonCode::kReceiveMaximumExceeded,
-                            "[MQTT-3.3.4-7] more than Receive Maximum in flight"});
+        RefuseFlood(connection);
         return false;
     }
   }
@@ -122,6 +124,12 @@ bool PacketHandler::AcceptPublish(Connection& connection, Session& session) {
     return false;
   }
   return true;
+}
+
+void PacketHandler::RefuseFlood(Connection& connection) {
+  state_.stats.Hit(LimitHit::kReceiveMaximum);
+  Refuse(connection, {ReasonCode::kReceiveMaximumExceeded,
+                      "[MQTT-3.3.4-7] more than Receive Maximum in flight"});
 }
 
 // Whether a message whose packet id is taken has to be delivered all the same; if not, it has been
@@ -211,11 +219,14 @@ void PacketHandler::Deliver(Connection& connection, Session& session) {
   init.qos = publish_.qos;
   init.retain = publish_.retain;
   init.received_at = state_.now;
+  state_.timing = std::exchange(state_.timing_due, false);
+  if (state_.timing) init.received_micros = static_cast<int>(state_.now_micros % 1'000);
   init.publisher = session.token();
   init.client_hash = session.client_hash();
   const mqtt::MessagePtr message = mqtt::Message::Make(init);
   if (publish_.qos == Qos::kAtMostOnce) {
-    dispatcher_.Publish(message, nullptr, nullptr);
+    state_.timing = false;
+    NoteUnwanted(dispatcher_.Publish(message, nullptr, nullptr).matched);
     return;
   }
   Promises::Wait wait;
@@ -228,6 +239,7 @@ void PacketHandler::Deliver(Connection& connection, Session& session) {
   if (once && !outcome.held)
     state_.Record(session, session::InboundTaken{publish_.packet_id, name.id}, &wait.gate);
   dispatcher_.EndPublish();
+  NoteUnwanted(outcome.matched);
   ReasonCode reason = ReasonCode::kSuccess;
   if (connection.v5()) {
     if (outcome.retained_full) {
@@ -253,6 +265,7 @@ void PacketHandler::Deliver(Connection& connection, Session& session) {
   if (state_.tracer.on()) [[unlikely]]
     TraceAnswer(session, *message, wait.gate, reason);
   promises_.AckPublish(connection, wait, publish_.qos, publish_.packet_id, reason);
+  state_.timing = false;
 }
 
 void PacketHandler::TraceAnswer(const Session& session, const mqtt::Message& message,

@@ -36,6 +36,7 @@ class HeldReplies {
     bool connack = false;
     // Of a PUBACK or PUBREC that may turn out to be a refusal; 0 = the reply is none.
     PacketId publish_id = 0;
+    int64_t since = 0;  // when that PUBLISH came, microseconds; 0: it is not timed
     std::string bytes;
   };
 

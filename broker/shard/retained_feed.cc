@@ -134,6 +134,10 @@ bool RetainedFeed::IsLate(const mqtt::Message& message) const {
 }
 
 void RetainedFeed::OnChange(const RetainedChange& change) {
+  if (SysTopics::Holds(change.message->topic())) {
+    if (state_.ports.sys != nullptr) state_.ports.sys->Set(change.message, state_.now);
+    return;
+  }
   switch (state_.ports.retained->Merge(change.message, state_.now)) {
     case RetainedStore::PutResult::kStored:
     case RetainedStore::PutResult::kRemoved:
@@ -144,6 +148,7 @@ void RetainedFeed::OnChange(const RetainedChange& change) {
       return;
     case RetainedStore::PutResult::kFull:
       state_.stats.Drop(DropReason::kRetainedFull);
+      state_.stats.Hit(LimitHit::kMaxRetained);
       return;
     case RetainedStore::PutResult::kOlder:
       return;

@@ -16,9 +16,11 @@ void RetainedReplay::Start(const session::Session& session, std::string_view fil
     found->second->session = {session.slot(), session.token()};
   }
   Waiting& waiting = *found->second;
+  const bool own = state_.ports.sys != nullptr && SysTopics::IsAbout(filter);
   waiting.newest[std::string(filter)] = ++number_;
   waiting.replays.push_back({std::string(filter), options, suback, number_,
-                             state_.ports.retained->Open(filter, state_.ports.wake)});
+                             own ? state_.ports.sys->Open(filter)
+                                 : state_.ports.retained->Open(filter, state_.ports.wake)});
   // Whoever asks for the same again and again has what it asked for before waiting in between.
   if (waiting.replays.size() < 2 * waiting.newest.size() + kFilters) return;
   std::erase_if(waiting.replays, [&](const Replay& replay) {

@@ -35,6 +35,12 @@ const mqtt::PublishImage& ImageCache::Get(const mqtt::Message& message,
 void Sender::CountPublish(const Connection& connection, const Publish& publish) {
   state_.stats.packets_out[static_cast<size_t>(PacketType::kPublish)].Add();
   state_.stats.publishes_out[static_cast<size_t>(publish.qos)].Add();
+  const mqtt::Message& message = *publish.message;
+  state_.stats.payload_out.Add(message.payload().size());
+  // What is retained, or sent again, came at another time than it is given to this client.
+  if (message.timed() && !publish.retain && !publish.dup)
+    state_.timed.Note(ShardState::kSentOf + static_cast<uint8_t>(publish.qos),
+                      message.received_micros());
   if (state_.tracer.on()) [[unlikely]] {
     trace::Detail detail;
     detail.qos = publish.qos;

@@ -62,7 +62,10 @@ void Lifecycle::OnSessionTimer(Session& session) {
   if (dispatcher_.MustHold(session)) {
     return state_.wheel.Schedule(&session.timer(), state_.now + kWillPauseMs);
   }
-  if (session.expires_at <= state_.now) return End(session);
+  if (session.expires_at <= state_.now) {
+    state_.stats.sessions_expired.Add();
+    return End(session);
+  }
   if (session.will_due <= state_.now) PublishWill(session);
   StartTimer(session);
 }
@@ -197,7 +200,8 @@ Session& Lifecycle::Restore(const session::SessionImage& image, uint64_t inbound
                     image.first_sequence,
                     std::max(image.first_sequence, image.last_sent + 1),
                     0,
-                    0};
+                    0,
+                    state_.now};
   state_.budget.used += image.queued_bytes;
   for (const session::InboundTaken& taken : image.inbound)
     session.inbound().Restore(taken, inbound_state);

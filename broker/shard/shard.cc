@@ -35,7 +35,6 @@ Shard::Shard(const ShardOptions& options, Ports ports, BrokerShared* shared,
       loop_(std::move(loop)),
       log_(ports.log),
       read_buffer_(new char[kReadBytes]) {
-  stats_.listeners.resize(options_.listeners.size());
   ports.stats = &stats_;
   ports.peer = [this](const Connection& connection) { return PeerOf(connection); };
   ports.wake = [this] { loop_->Wake(); };
@@ -57,6 +56,14 @@ void Shard::SetRules(std::shared_ptr<const auth::AccessRules> rules) {
     new_rules_ = std::move(rules);
     has_new_rules_ = true;
     rules_waiting_.store(true);
+  }
+  loop_->Wake();
+}
+
+void Shard::PublishOwn(std::vector<OwnMessage> messages) {
+  {
+    MutexLock lock(auth_mutex_);
+    own_messages_ = std::move(messages);
   }
   loop_->Wake();
 }
@@ -132,8 +139,8 @@ void Shard::Run() {
 
 void Shard::Turn(int timeout_ms) {
   const auto events = loop_->Wait(timeout_ms);
-  turn_began_ = shared_.clock.Now();
-  core_->BeginTick(turn_began_);
+  const int64_t began = shared_.clock.NowMicros();
+  core_->BeginTurn(began);
   HandleEvents(events);
   ReadAgain();
   TakeMail();
@@ -152,7 +159,21 @@ void Shard::Turn(int timeout_ms) {
   }
   CarryOut();
   more_work_ |= core_->more_work() || !read_again_.empty();
-  overloaded_ = shared_.clock.Now() - turn_began_ > options_.limits.max_loop_lag_ms;
+  EndTurn(began);
+}
+
+void Shard::EndTurn(int64_t began) {
+  const int64_t end = shared_.clock.NowMicros();
+  const int64_t took = end - began;
+  overloaded_ = took > int64_t{options_.limits.max_loop_lag_ms} * 1'000;
+  stats_.loop_lag.Observe(static_cast<uint64_t>(took));
+  stats_.heartbeat.Set(end);
+  ShardState& state = core_->state();
+  if (state.timed.empty()) return;
+  state.timed.Flush(end, [this](uint8_t kind) -> LatencyHistogram& {
+    return kind < ShardState::kSentOf ? stats_.publish_ack[kind]
+                                      : stats_.publish_deliver[kind - ShardState::kSentOf];
+  });
 }
 
 void Shard::HandleEvents(std::span<const net::EventLoop::Event> events) {
@@ -190,14 +211,15 @@ void Shard::AcceptFrom(uint16_t listener) {
       listen_again_at_ = core_->state().now + kListenPauseMs;
       return;
     }
-    if (const char* why = Admit(listener, accepted.peer)) {
-      stats_.connections_refused.Add();
+    if (const Refusal refusal = Admit(listener, accepted.peer)) {
       core_->state().events.Add(core_->state().now, EventKind::kRefused, {},
-                                options_.listeners[listener].name, accepted.peer.ToString(), why);
-      LogShed(listener, why);
+                                options_.listeners[listener].name, accepted.peer.ToString(),
+                                refusal.why);
+      Shed(listener, refusal);
       continue;  // the descriptor closes
     }
     stats_.connections_accepted.Add();
+    stats_.listeners[listener].accepted.Add();
     const int fd = accepted.fd.Release();
     const MakeTransport& make = shared_.make_transport[listener];
     Open(fd, make ? make(fd) : nullptr, listener, core_->state().now);
@@ -227,28 +249,38 @@ void Shard::LogShed(uint16_t listener, const char* why) {
   shed_ = 0;
 }
 
-const char* Shard::Admit(uint16_t listener, const net::PeerAddress& peer) {
-  if (retired_) return "the node is drained";
-  if (overloaded_) return "the node is overloaded (limits.max_loop_lag_ms)";
+void Shard::Shed(uint16_t listener, const Refusal& refusal) {
+  stats_.connections_refused.Add();
+  stats_.listeners[listener].shed.Add(refusal.reason);
+  if (refusal.reason == ShedReason::kOverloaded) stats_.Hit(LimitHit::kMaxLoopLag);
+  if (refusal.reason == ShedReason::kMaxConnections) stats_.Hit(LimitHit::kMaxConnections);
+  LogShed(listener, refusal.why);
+}
+
+Refusal Shard::Admit(uint16_t listener, const net::PeerAddress& peer) {
+  if (retired_) return {"the node is drained", ShedReason::kDrained};
+  if (overloaded_)
+    return {"the node is overloaded (limits.max_loop_lag_ms)", ShedReason::kOverloaded};
   if (shared_.gatekeeper != nullptr) {
-    if (const char* why = shared_.gatekeeper->Refuse(listener, peer, core_->state().now))
-      return why;
+    const Refusal refusal = shared_.gatekeeper->Refuse(listener, peer, core_->state().now);
+    if (refusal) return refusal;
   }
   std::atomic<uint32_t>& here = shared_.listener_connections[listener];
   std::atomic<uint32_t>& handshakes = shared_.listener_handshakes[listener];
   const ListenerInfo& info = options_.listeners[listener];
   constexpr auto kRelaxed = std::memory_order_relaxed;
-  const char* why = nullptr;
+  Refusal refusal;
   if (shared_.connections.fetch_add(1, kRelaxed) >= options_.limits.max_connections)
-    why = "limits.max_connections";
-  if (here.fetch_add(1, kRelaxed) >= info.max_connections) why = "the listener's max_connections";
+    refusal = {"limits.max_connections", ShedReason::kMaxConnections};
+  if (here.fetch_add(1, kRelaxed) >= info.max_connections)
+    refusal = {"the listener's max_connections", ShedReason::kListenerMaximum};
   if (handshakes.fetch_add(1, kRelaxed) >= info.max_handshakes)
-    why = "the listener's max_handshakes";
-  if (why == nullptr) return nullptr;
+    refusal = {"the listener's max_handshakes", ShedReason::kMaxHandshakes};
+  if (!refusal) return refusal;
   shared_.connections.fetch_sub(1, kRelaxed);
   here.fetch_sub(1, kRelaxed);
   handshakes.fetch_sub(1, kRelaxed);
-  return why;
+  return refusal;
 }
 
 void Shard::Adopt(std::unique_ptr<MovedConnection> moved) {
@@ -282,7 +314,7 @@ void Shard::WatchListeners(bool on) {
 void Shard::ReadFrom(Connection& connection) {
   // When a message came is compared with what other nodes' clocks say of subscriptions: the turn's
   // beginning is too coarse for that.
-  if (core_->state().clustered()) core_->SetNow(shared_.clock.Now());
+  if (core_->state().clustered()) core_->SetNow(shared_.clock.NowMicros());
   size_t left = std::max<size_t>(options_.limits.read_slice_bytes, 1);
   net::Transport* const transport = TransportOf(connection);
   const uint32_t generation = connection.generation;
@@ -329,7 +361,9 @@ void Shard::ReadAgain() {
 
 void Shard::TransportFailed(Connection& connection, const net::IoResult& result) {
   if (result.status == net::IoStatus::kError) LogTransportFailure(connection);
-  TransportGone(connection);
+  const net::Transport* const transport = TransportOf(connection);
+  const bool failed = transport != nullptr && !transport->failure().empty();
+  TransportGone(connection, failed ? EndReason::kTransportError : EndReason::kClosed);
 }
 
 // A peer that broke the rules of its transport.
@@ -348,8 +382,8 @@ void Shard::LogTransportFailure(const Connection& connection) {
              {"rule", transport->failure()}});
 }
 
-void Shard::TransportGone(Connection& connection) {
-  core_->OnTransportClosed(connection);
+void Shard::TransportGone(Connection& connection, EndReason why) {
+  core_->OnTransportClosed(connection, why);
   core_->state().MarkDirty(connection);
 }
 
@@ -374,9 +408,11 @@ void Shard::TakeMail() {
 
 void Shard::TakeAuthAnswers() {
   std::vector<AuthAnswerEntry> answers;
+  std::vector<OwnMessage> own;
   {
     MutexLock lock(auth_mutex_);
     std::swap(answers, auth_answers_);
+    std::swap(own, own_messages_);
     if (has_new_rules_) {
       has_new_rules_ = false;
       core_->SetRules(std::move(new_rules_));
@@ -386,6 +422,8 @@ void Shard::TakeAuthAnswers() {
   }
   for (AuthAnswerEntry& answer : answers)
     core_->OnAuthDecision(answer.slot, answer.generation, answer.decision);
+  for (const OwnMessage& message : own)
+    core_->PublishOwn(message);
 }
 
 }  // namespace skein::shard

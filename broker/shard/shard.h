@@ -35,12 +35,19 @@ using ShardMailbox = net::Mailbox<MailBatch>;
 
 class Shard;
 
+// Why a connection may not come in.
+struct Refusal {
+  const char* why = nullptr;  // static storage; null: it may
+  ShedReason reason = ShedReason::kOverloaded;
+
+  explicit operator bool() const { return why != nullptr; }
+};
+
 // Who may knock: asked on any shard for each new connection, before anything is read from it.
 class Gatekeeper {
  public:
   virtual ~Gatekeeper() = default;
-  // Null: come in. Otherwise why not, static storage.
-  virtual const char* Refuse(uint16_t listener, const net::PeerAddress& peer, TimeMs now) = 0;
+  virtual Refusal Refuse(uint16_t listener, const net::PeerAddress& peer, TimeMs now) = 0;
 };
 
 // Makes what lies between a new connection and MQTT; null for plain TCP. Any shard.
@@ -95,6 +102,10 @@ class Shard {
   // wait already.
   bool Ask(std::shared_ptr<Question> question);
 
+  // Any thread: published in the shard's next turn. Limits: those that were not taken yet are
+  // replaced.
+  void PublishOwn(std::vector<OwnMessage> messages);
+
   // Any thread: other access rules, from the shard's next turn on.
   void SetRules(std::shared_ptr<const auth::AccessRules> rules);
   // Until the running shard has taken over what SetRules() gave it last.
@@ -111,12 +122,14 @@ class Shard {
   void AwaitPeers();
   void ServeRelays();
   void Turn(int timeout_ms);
+  // Notes how long the turn took, and the latencies of what it sent.
+  void EndTurn(int64_t began);
   void HandleEvents(std::span<const net::EventLoop::Event> events);
   void AcceptFrom(uint16_t listener);
   void Adopt(std::unique_ptr<MovedConnection> moved);
-  // Counts a new connection against the bounds. Not null: why it may not come in; nothing is
-  // counted.
-  const char* Admit(uint16_t listener, const net::PeerAddress& peer);
+  // Counts a new connection against the bounds. Refused: nothing is counted.
+  Refusal Admit(uint16_t listener, const net::PeerAddress& peer);
+  void Shed(uint16_t listener, const Refusal& refusal);
   void LogShed(uint16_t listener, const char* why);
   Connection& Open(int fd, std::unique_ptr<net::Transport> transport, uint16_t listener,
                    TimeMs accepted_at, std::string_view assigned_id = {});
@@ -132,7 +145,7 @@ class Shard {
   }
   void TransportFailed(Connection& connection, const net::IoResult& result);
   void LogTransportFailure(const Connection& connection);
-  void TransportGone(Connection& connection);
+  void TransportGone(Connection& connection, EndReason why = EndReason::kClosed);
   void TakeMail();
   void TakeAuthAnswers();
 
@@ -208,7 +221,6 @@ class Shard {
 
   TimeMs shed_logged_at_ = 0;
   uint64_t shed_ = 0;  // since then
-  TimeMs turn_began_ = 0;
   bool retired_ = false;
   bool overloaded_ = false;  // the last turn took longer than Limits::max_loop_lag_ms
 
@@ -231,6 +243,7 @@ class Shard {
   std::vector<AuthAnswerEntry> auth_answers_ ABSL_GUARDED_BY(auth_mutex_);
   std::shared_ptr<const auth::AccessRules> new_rules_ ABSL_GUARDED_BY(auth_mutex_);
   bool has_new_rules_ ABSL_GUARDED_BY(auth_mutex_) = false;
+  std::vector<OwnMessage> own_messages_ ABSL_GUARDED_BY(auth_mutex_);
 };
 
 }  // namespace skein::shard

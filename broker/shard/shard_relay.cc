@@ -36,7 +36,7 @@ void Shard::TakePeers() {
     MutexLock lock(auth_mutex_);
     events.swap(peer_events_);
   }
-  core_->SetNow(shared_.clock.Now());
+  core_->SetNow(shared_.clock.NowMicros());
   for (PeerEvent& event : events) {
     peer_backlog_.fetch_sub(event.bytes, std::memory_order_relaxed);
     switch (event.kind) {
@@ -146,6 +146,7 @@ void Shard::StartRelay(Connection& connection, Outputs::Move* move) {
   Relay& made = *relay;
   relays_[slot] = std::move(relay);
   ++relay_count_;
+  stats_.relays.Add(1);
   if (!loop_->Add(made.fd, EPOLLIN, kRelayTag | made.id)) CloseRelay(made, true);
 }
 
@@ -246,6 +247,7 @@ void Shard::CloseRelay(Relay& relay, bool tell) {
   shared_.listener_connections[relay.listener].fetch_sub(1, std::memory_order_relaxed);
   stats_.connections_closed.Add();
   --relay_count_;
+  stats_.relays.Add(-1);
   const auto slot = static_cast<uint32_t>(relay.id & kSlotMask);
   relays_[slot].reset();
   free_relays_.push_back(slot);

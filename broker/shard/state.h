@@ -7,6 +7,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -36,6 +37,7 @@
 #include "broker/shard/peers.h"
 #include "broker/shard/retained_store.h"
 #include "broker/shard/share_strategy.h"
+#include "broker/shard/sys_topics.h"
 #include "broker/shard/tables.h"
 #include "broker/trace/tracer.h"
 
@@ -83,6 +85,8 @@ struct ShardOptions {
   Limits limits;
   ShareStrategies shares;
   std::vector<ListenerInfo> listeners;
+  std::string node_name;       // in topics of $SYS
+  bool client_events = false;  // see ClientEvents
 };
 
 // The other end of a connection, as its transport knows it.
@@ -99,6 +103,7 @@ using AuthAnswer = std::function<void(ConnectionSlot, uint32_t generation, auth:
 struct Ports {
   session::SessionStore* store = nullptr;
   RetainedStore* retained = nullptr;
+  SysTopics* sys = nullptr;  // null: the broker says nothing about itself
   auth::Authenticator* authenticator = nullptr;
   const auth::BanList* bans = nullptr;             // null: nobody is banned
   Placement* placement = nullptr;                  // null: no partition moves
@@ -195,6 +200,7 @@ struct ShardState {
     // No number of a session is ever used twice, also not by those that owned its partition before.
     if (!table.empty()) last_session_number = static_cast<uint64_t>(start / 1'000) << 22;
     budget.maximum = PartOf(limits.max_total_queued_bytes);
+    stats.listeners.resize(options.listeners.size());
   }
 
   void MarkDirty(Connection& connection) {
@@ -324,7 +330,14 @@ struct ShardState {
   std::shared_ptr<const auth::AccessRules> rules;  // of the node; null: everything is allowed
   uint32_t access_epoch = 0;                       // moves when they change
 
-  TimeMs now;  // of the event being handled
+  TimeMs now;              // of the event being handled
+  int64_t now_micros = 0;  // the same, for what is timed
+  // The first PUBLISH of each read is timed: whether the next one is, and whether that at hand is.
+  bool timing_due = false;
+  bool timing = false;
+  // Timed ones that were acknowledged (by QoS) or sent (by QoS, and kSentOf) in this turn.
+  static constexpr uint8_t kSentOf = 3;
+  LatencyBook timed;
   session::Lsn last_lsn = 0;
   session::CommitGroupPtr commit_group;  // of the records being appended, usually none
   uint64_t last_session_number = 0;      // in the store

@@ -23,6 +23,7 @@ void StoredQueues::Add(Session* session, const session::Delivery& delivery, sess
   if (stored.messages == 0) {
     stored.next = delivery.sequence;
     stored.oldest = delivery.sequence;
+    stored.since = state_.now;
   }
   ++stored.messages;
   stored.bytes += delivery.cost;
@@ -69,6 +70,9 @@ void StoredQueues::Unload(Session* session) {
   if (outbound == nullptr) return;
   const Outbound::Contents contents = outbound->contents();
   if (contents.messages > 0) {
+    if (stored.messages == 0) stored.since = state_.now;
+    if (!outbound->queue_empty())
+      stored.since = std::min(stored.since, outbound->front().message->received_at());
     if (contents.first_waiting != 0) {
       stored.oldest = contents.first_waiting;
     } else if (stored.messages == 0) {
@@ -150,6 +154,7 @@ void StoredQueues::TakeEntry(Session* session, session::StoredDelivery* entry) {
     return;
   }
   session->stored.oldest = entry->sequence + 1;
+  session->stored.since = std::max(session->stored.since, delivery.message->received_at());
   session->outbound().Enqueue(std::move(delivery), &state_.budget);
 }
 

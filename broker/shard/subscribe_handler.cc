@@ -59,6 +59,7 @@ ReasonCode PacketHandler::Subscribe(Session& session, const mqtt::SubscribeEntry
                                                   : session.subscriptions.find(filter);
   const bool existed = known != session.subscriptions.end();
   if (session.recorded() && state_.ports.store->full()) {
+    state_.stats.Hit(LimitHit::kReserveBytes);
     state_.stats.refusals[static_cast<uint8_t>(ReasonCode::kQuotaExceeded)].Add();
     return ReasonCode::kQuotaExceeded;
   }
@@ -66,8 +67,9 @@ ReasonCode PacketHandler::Subscribe(Session& session, const mqtt::SubscribeEntry
     options.since = state_.subscriptions.since(known->second);
     state_.subscriptions.Update(known->second, options);
   } else {
-    if (session.subscriptions.size() >= state_.limits.max_subscriptions_per_session ||
-        state_.subscriptions.size() >= state_.PartOf(state_.limits.max_subscriptions)) {
+    const bool many = session.subscriptions.size() >= state_.limits.max_subscriptions_per_session;
+    if (many || state_.subscriptions.size() >= state_.PartOf(state_.limits.max_subscriptions)) {
+      state_.stats.Hit(many ? LimitHit::kMaxSubscriptionsPerSession : LimitHit::kMaxSubscriptions);
       state_.stats.refusals[static_cast<uint8_t>(ReasonCode::kQuotaExceeded)].Add();
       return ReasonCode::kQuotaExceeded;
     }

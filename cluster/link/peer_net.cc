@@ -65,6 +65,7 @@ void PeerNet::Impl::TakeMembers(std::vector<Member> members) {
       const std::lock_guard lock(mutex_);
       peer.asker = MakeAsker(member.address, credentials_, member.node);
       peer.asks_as = member.node;
+      known_[member.number] = member;
     }
     peer.member = std::move(member);
   }
@@ -89,6 +90,10 @@ void PeerNet::Impl::Remove(NodeNumber node) {
   const std::lock_guard lock(mutex_);
   peer.asker.reset();
   peer.asks_as.clear();
+  known_.erase(node);
+  peer.release.clear();
+  peer.bytes_in = peer.bytes_out = Counter();
+  peer.round_trip = LatencyHistogram();
 }
 
 void PeerNet::Impl::Stop() {
@@ -112,6 +117,17 @@ std::vector<NodeNumber> PeerNet::Impl::Linked() {
     if (peers_[node].up) linked.push_back(node);
   }
   return linked;
+}
+
+std::vector<LinkFigures> PeerNet::Impl::Figures() {
+  const std::lock_guard lock(mutex_);
+  std::vector<LinkFigures> all;
+  for (const auto& [number, member] : known_) {
+    const Peer& peer = peers_[number];
+    all.push_back({member, peer.up, peer.release, peer.bytes_in.value(), peer.bytes_out.value(),
+                   peer.round_trip});
+  }
+  return all;
 }
 
 bool PeerNet::Impl::Send(ShardId from, NodeNumber node, uint32_t epoch, ShardId shard,
@@ -216,6 +232,7 @@ void PeerNet::Impl::WriteHello(Stream* stream, StreamState* state, const std::st
   hello.set_shards(options_.shards);
   hello.set_members(digest_);
   hello.set_refusal(refusal);
+  hello.set_release(options_.release);
   state->writing = true;
   stream->Write();
 }
@@ -231,14 +248,23 @@ void PeerNet::Impl::WriteNext(Stream* stream, StreamState* state) {
       const size_t cost = CostOf(peer.waiting.front().mail);
       bytes += cost;
       peer.waiting_bytes -= cost;
+      peer.bytes_out.Add(cost);
       taken.push_back(std::move(peer.waiting.front()));
       peer.waiting.pop_front();
     }
   }
-  if (taken.empty()) return;
+  const int64_t micros = SteadyMicros();
+  const bool ping = !state->pinging && micros - state->pinged_at >= kPingMicros;
+  if (taken.empty() && !ping && state->pong == 0) return;
   const TimeMs now = options_.clock();
   v1::Letters& letters = *stream->out.mutable_letters();
   letters.Clear();
+  letters.set_pong(std::exchange(state->pong, 0));
+  if (ping) {
+    state->pinged_at = micros;
+    state->pinging = true;
+    letters.set_ping(++state->ping);
+  }
   for (Outgoing& each : taken) {
     v1::Letter& letter = *letters.add_letters();
     letter.set_from_shard(each.from);
@@ -313,6 +339,10 @@ void PeerNet::SetMembers(std::vector<Member> members) {
 
 absl::Status PeerNet::Start() {
   return impl_->Start();
+}
+
+std::vector<LinkFigures> PeerNet::Figures() const {
+  return impl_->Figures();
 }
 
 std::vector<NodeNumber> PeerNet::Linked() const {

@@ -19,6 +19,7 @@
 
 #include "absl/status/status.h"
 #include "broker/admin/http.h"
+#include "broker/base/counter.h"
 #include "broker/base/log.h"
 #include "broker/shard/peers.h"
 
@@ -31,10 +32,21 @@ struct Member {
   bool operator==(const Member&) const = default;
 };
 
+// What the link to a peer has counted since the peer was heard of.
+struct LinkFigures {
+  Member member;
+  bool up = false;
+  std::string release;    // of the peer's program; empty: it has not said so
+  uint64_t bytes_in = 0;  // of mail, about
+  uint64_t bytes_out = 0;
+  LatencyHistogram round_trip;  // microseconds, about one a second
+};
+
 struct PeerNetOptions {
   static constexpr uint32_t kProtocol = 3;
 
   std::string cluster = "skeinmq";
+  std::string release;          // of this program
   std::vector<Member> members;  // this node among them
   shard::NodeNumber self = 0;   // its number
   // All nodes have to have the same list; else SetMembers() says who comes and goes.
@@ -79,6 +91,9 @@ class PeerNet final : public shard::Peers {
 
   // No question is answered from now on. Stop() does it, too.
   void StopAnswering();
+
+  // The peers there are. Any thread.
+  std::vector<LinkFigures> Figures() const;
 
   // Sends what waits, for at most two seconds, and ends all links. Nothing is delivered after it.
   void Stop();

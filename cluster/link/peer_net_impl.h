@@ -3,6 +3,7 @@
 // Purpose: see peer_net.h. For .cc files of this folder only.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <map>
@@ -30,6 +31,13 @@ using shard::PeerEvent;
 
 constexpr TimeMs kFirstPauseMs = 100;
 constexpr TimeMs kLongestPauseMs = 3'000;
+constexpr int64_t kPingMicros = 1'000'000;  // between measurements of the round trip
+
+// A clock for what takes time, not for when it was.
+inline int64_t SteadyMicros() {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::microseconds>(now).count();
+}
 
 class PeerNet::Impl {
  public:
@@ -52,6 +60,7 @@ class PeerNet::Impl {
   std::vector<std::optional<admin::Response>> Ask(const std::vector<NodeNumber>& nodes,
                                                   const admin::Request& request, int ms);
   void StopAnswering() { desk_.Stop(); }
+  std::vector<LinkFigures> Figures();
   bool Send(ShardId from, NodeNumber node, uint32_t epoch, ShardId shard, std::vector<Mail>* mail);
 
  private:
@@ -68,6 +77,10 @@ class PeerNet::Impl {
     size_t waiting_bytes = 0;
     std::shared_ptr<Asker> asker;
     std::string asks_as;  // its node id; empty: it does not belong to the cluster
+    std::string release;
+    // One writer, the thread; copied under the mutex while the peer stays.
+    Counter bytes_in, bytes_out;
+    LatencyHistogram round_trip;
     // The thread's.
     Member member;             // no name: there is none
     Stream* stream = nullptr;  // the one that has said hello
@@ -82,6 +95,10 @@ class PeerNet::Impl {
     bool ours = false;
     bool writing = false;
     bool read_waits = false;  // for the shards
+    int64_t pinged_at = 0;    // steady clock, microseconds
+    uint64_t ping = 0;        // the last one
+    bool pinging = false;     // its answer is awaited
+    uint64_t pong = 0;        // to be sent; 0: none
     TimeMs opened_at = 0;
   };
   struct Posted {
@@ -97,6 +114,7 @@ class PeerNet::Impl {
   void Remove(NodeNumber node);
   void Handle(const Posted& posted);
   void OnFrame(Stream* stream, StreamState* state);
+  void TakePing(const v1::Letters& letters, StreamState* state);
   void OnHello(Stream* stream, StreamState* state, const v1::Hello& hello);
   void Lost(Stream* stream, StreamState* state, const std::string& why);
   void SetUp(NodeNumber node, ShardId shards);
@@ -123,7 +141,8 @@ class PeerNet::Impl {
   bool work_ = false;
   bool stopping_ = false;
   std::optional<std::vector<Member>> new_members_;
-  std::vector<Peer> peers_;  // by number
+  std::vector<Peer> peers_;             // by number
+  std::map<NodeNumber, Member> known_;  // who has a place in peers_; guarded by mutex_
   Numbers numbers_;
   std::string self_;
   std::map<Stream*, StreamState> streams_;

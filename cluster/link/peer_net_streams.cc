@@ -22,6 +22,7 @@ void PeerNet::Impl::OnFrame(Stream* stream, StreamState* state) {
       event = PeerEvent();
       event.node = static_cast<NodeNumber>(node);
     };
+    TakePing(stream->in.letters(), state);
     for (v1::Letter& letter : *stream->in.mutable_letters()->mutable_letters()) {
       if (letter.to_shard() >= options_.shards || letter.from_shard() >= shard::kMaxShardsANode)
         continue;
@@ -31,6 +32,7 @@ void PeerNet::Impl::OnFrame(Stream* stream, StreamState* state) {
       Mail mail;
       if (!DecodeLetter(&letter, view_, now, &mail)) continue;
       event.bytes += CostOf(mail);
+      peers_[static_cast<size_t>(node)].bytes_in.Add(CostOf(mail));
       event.mail.push_back(std::move(mail));
     }
     flush();
@@ -44,6 +46,14 @@ void PeerNet::Impl::OnFrame(Stream* stream, StreamState* state) {
     return;
   }
   stream->Read();
+}
+
+void PeerNet::Impl::TakePing(const v1::Letters& letters, StreamState* state) {
+  if (letters.ping() != 0) state->pong = letters.ping();
+  if (!state->pinging || letters.pong() != state->ping) return;
+  state->pinging = false;
+  peers_[static_cast<size_t>(state->node)].round_trip.Observe(
+      static_cast<uint64_t>(SteadyMicros() - state->pinged_at));
 }
 
 void PeerNet::Impl::OnHello(Stream* stream, StreamState* state, const v1::Hello& hello) {
@@ -76,6 +86,10 @@ void PeerNet::Impl::OnHello(Stream* stream, StreamState* state, const v1::Hello&
   peer.dialing = nullptr;
   peer.pause = kFirstPauseMs;
   peer.told.clear();
+  {
+    const std::lock_guard lock(mutex_);
+    peer.release = hello.release();
+  }
   SetUp(static_cast<NodeNumber>(node), static_cast<ShardId>(hello.shards()));
 }
 

@@ -73,14 +73,18 @@ AdminDoor::AdminDoor(const config::Config& config, Logger* log)
       messages_(&node_),
       settings_(config, &board_, &messages_, log),
       traces_(&node_),
-      api_({GateOf(config), &node_, &clients_, &messages_, &settings_, &traces_, &node_, log}),
+      metrics_(config),
+      api_({GateOf(config), &node_, &clients_, &messages_, &settings_, &traces_, &node_, log,
+            static_cast<admin::MetricsAccess>(config.metrics), [this] { return metrics_.Text(); }}),
       dashboard_(admin::DashboardFiles()),
       server_(
           [this](const admin::Request& request) {
             std::optional<admin::Response> file = dashboard_.Answer(request);
             return file ? *std::move(file) : api_.Handle(request);
           },
-          config.admin_tls_cert_file.empty() ? admin::NewTls() : [this] { return NewTls(); }) {}
+          config.admin_tls_cert_file.empty() ? admin::NewTls() : [this] { return NewTls(); }) {
+  metrics_.SetApi(&api_);
+}
 
 absl::Status AdminDoor::LoadTls() {
   std::shared_ptr<const net::TlsContext> previous;

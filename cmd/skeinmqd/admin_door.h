@@ -19,6 +19,7 @@
 #include "cmd/skeinmqd/admin_settings.h"
 #include "cmd/skeinmqd/admin_traces.h"
 #include "cmd/skeinmqd/config.h"
+#include "cmd/skeinmqd/node_metrics.h"
 
 namespace skein {
 
@@ -42,6 +43,7 @@ class AdminDoor {
   AdminSettings& settings() { return settings_; }
   AdminTraces& traces() { return traces_; }
   ConfigBoard& board() { return board_; }
+  NodeMetrics& metrics() { return metrics_; }
 
  private:
   ssl_st* NewTls();
@@ -54,6 +56,7 @@ class AdminDoor {
   AdminMessages messages_;
   AdminSettings settings_;
   AdminTraces traces_;
+  NodeMetrics metrics_;
   admin::Api api_;
   const admin::StaticFiles dashboard_;
   std::mutex mutex_;

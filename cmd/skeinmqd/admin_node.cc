@@ -4,6 +4,7 @@
 #include <memory>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "broker/shard/client_scan.h"
 #include "broker/shard/route_scan.h"
 #include "cluster/coordinator/state.h"
@@ -85,10 +86,11 @@ std::vector<admin::NodeOverview::Door> DoorsOf(const config::Config& config,
 
 }  // namespace
 
-void AdminNode::Attach(shard::Broker* broker, Clustering* cluster) {
+void AdminNode::Attach(shard::Broker* broker, Clustering* cluster, const storage::Store* store) {
   MutexLock lock(mutex_);
   parts_.broker = broker;
   parts_.cluster = cluster;
+  parts_.store = store;
 }
 
 void AdminNode::Stopping() {
@@ -165,6 +167,32 @@ admin::Readiness AdminNode::Ready() {
   readiness.lease = now.cluster->MayPromise(now.cluster->View());
   readiness.draining |= now.cluster->draining();
   return readiness;
+}
+
+admin::Health AdminNode::Alive() {
+  const Parts now = parts();
+  admin::Health health;
+  // While it reads its disk at the start no loop turns; /startupz tells when that is over.
+  if (now.broker == nullptr || !now.broker->serving()) return health;
+  const std::vector<const ShardStats*> shards = now.broker->stats();
+  for (size_t shard = 0; shard < shards.size(); ++shard) {
+    const TimeMs silent = now.broker->Now() - shards[shard]->heartbeat.value() / 1'000;
+    if (silent > kStuckMs)
+      health.reasons.push_back(
+          absl::StrCat("the event loop of shard ", shard, " has not turned for ", silent, " ms"));
+  }
+  const TimeMs busy = now.store == nullptr ? 0 : now.store->Busy();
+  if (busy > kStuckMs)
+    health.reasons.push_back(absl::StrCat("the disk has not answered for ", busy, " ms"));
+  return health;
+}
+
+admin::Health AdminNode::Started() {
+  const Parts now = parts();
+  if (now.broker != nullptr && now.broker->serving()) return {};
+  if (now.broker == nullptr) return {{"the node opens its store, or joins its cluster"}};
+  if (!now.broker->recovered()) return {{"sessions are read from the disk"}};
+  return {{"the other nodes' routes are not known yet"}};
 }
 
 admin::ClusterStatus AdminNode::Single(const Parts& now) const {

@@ -17,12 +17,15 @@
 #include "broker/shard/broker.h"
 #include "cmd/skeinmqd/clustering.h"
 #include "cmd/skeinmqd/config.h"
+#include "storage/rocksdb/store.h"
 
 namespace skein {
 
 class AdminNode final : public admin::Node, public admin::Peers {
  public:
   static constexpr TimeMs kAnswerMs = 5'000;
+  // An event loop that has not turned, or a disk that has not answered, for so long is stuck.
+  static constexpr TimeMs kStuckMs = 30'000;
 
   explicit AdminNode(const config::Config& config) : config_(config) {}
 
@@ -30,14 +33,16 @@ class AdminNode final : public admin::Node, public admin::Peers {
   absl::StatusOr<shard::Broker*> broker();
   absl::StatusOr<shard::Broker*> serving();
 
-  // Both run; cluster: null if the node is alone.
-  void Attach(shard::Broker* broker, Clustering* cluster);
+  // All run; cluster: null if the node is alone; store: null if nothing is written to disk.
+  void Attach(shard::Broker* broker, Clustering* cluster, const storage::Store* store);
   // It is not ready from now on, whatever the broker says.
   void Stopping();
 
   const std::string& name() const override { return config_.node_id; }
   admin::Readiness Ready() override;
   absl::StatusOr<admin::NodeOverview> Overview() override;
+  admin::Health Alive() override;
+  admin::Health Started() override;
   absl::StatusOr<admin::ClusterStatus> Cluster() override;
   absl::StatusOr<std::vector<shard::PartitionRow>> Table() override;
   absl::StatusOr<shard::RouteList> Routes(const shard::RouteQuery& query) override;
@@ -51,6 +56,7 @@ class AdminNode final : public admin::Node, public admin::Peers {
   struct Parts {
     shard::Broker* broker = nullptr;
     Clustering* cluster = nullptr;
+    const storage::Store* store = nullptr;
     bool stopping = false;
   };
   Parts parts();

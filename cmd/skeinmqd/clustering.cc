@@ -16,6 +16,7 @@
 #include "absl/strings/string_view.h"
 #include "cluster/coordinator/etcd_coordinator.h"
 #include "cluster/table/rendezvous.h"
+#include "cmd/skeinmqd/flags.h"
 #include "cmd/skeinmqd/listener_url.h"
 
 namespace skein {
@@ -81,6 +82,7 @@ absl::Status Clustering::Join(const sigset_t& signals, shard::BrokerOptions* opt
     options->shards = shard::kMaxShardsANode;
   }
   net_options_.cluster = config_.cluster_name;
+  net_options_.release = config::Version();
   net_options_.listen = config::FormatAddress(*config_.cluster_listen);
   net_options_.partitions = options->partitions;
   net_options_.shards = options->shards;

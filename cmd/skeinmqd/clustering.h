@@ -53,6 +53,7 @@ class Clustering {
   bool has_coordinator() const { return coordinator_ != nullptr; }
   cluster::Standing View() const;
   std::vector<shard::NodeNumber> Linked() const { return net_->Linked(); }
+  std::vector<cluster::LinkFigures> Links() const { return net_->Figures(); }
   // Acknowledgements are possible: etcd counts on this node, or did and it still reaches all.
   bool MayPromise(const cluster::Standing& standing) const;
 

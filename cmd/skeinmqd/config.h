@@ -26,6 +26,9 @@ enum class Durability : uint8_t {
 
 enum class LogFormat : uint8_t { kText, kJson };
 
+// Who may read /metrics.
+enum class MetricsAccess : uint8_t { kOpen, kToken, kOff };
+
 // Where to bind. `host` is a numeric address or a name to resolve, IPv6 without its brackets.
 struct Address {
   std::string host;
@@ -207,6 +210,10 @@ struct Config {
   AdminRoles admin_client_roles;  // by common name
   // Where backups are made; empty: nowhere.
   std::string backup_directory;
+  MetricsAccess metrics = MetricsAccess::kOpen;
+  // What the broker says about itself below $SYS; seconds, 0: nothing.
+  uint32_t sys_interval = 10;
+  bool sys_client_events = false;
   std::vector<Listener> listeners;
   std::vector<Authenticator> authentication;
   // Empty: no rules.

@@ -15,6 +15,7 @@ namespace {
 constexpr std::array<std::string_view, 5> kLevels = {"trace", "debug", "info", "warn", "error"};
 constexpr std::array<std::string_view, 2> kFormats = {"text", "json"};
 constexpr std::array<std::string_view, 3> kDurabilities = {"fsync", "os", "memory"};
+constexpr std::array<std::string_view, 3> kMetricsAccess = {"open", "token", "off"};
 constexpr std::array<std::string_view, 2> kQueueDrops = {"newest", "oldest"};
 constexpr std::string_view kUnlimited = "unlimited";
 
@@ -57,6 +58,9 @@ struct Setter {
   bool operator()(LogFormat Config::*m) const { return SetEnum(kFormats, text, &(config->*m)); }
   bool operator()(Durability Config::*m) const {
     return SetEnum(kDurabilities, text, &(config->*m));
+  }
+  bool operator()(MetricsAccess Config::*m) const {
+    return SetEnum(kMetricsAccess, text, &(config->*m));
   }
   bool operator()(QueueDrop Limits::*m) const {
     return SetEnum(kQueueDrops, text, &(config->limits.*m));
@@ -140,6 +144,9 @@ struct Getter {
   std::string operator()(Durability Config::*m) const {
     return std::string(kDurabilities[static_cast<size_t>(config.*m)]);
   }
+  std::string operator()(MetricsAccess Config::*m) const {
+    return std::string(kMetricsAccess[static_cast<size_t>(config.*m)]);
+  }
   std::string operator()(QueueDrop Limits::*m) const {
     return std::string(kQueueDrops[static_cast<size_t>(config.limits.*m)]);
   }
@@ -207,6 +214,7 @@ struct Describer {
   std::string operator()(LogLevel Config::*) const { return "trace, debug, info, warn or error"; }
   std::string operator()(LogFormat Config::*) const { return "text or json"; }
   std::string operator()(Durability Config::*) const { return "fsync, os or memory"; }
+  std::string operator()(MetricsAccess Config::*) const { return "open, token or off"; }
   std::string operator()(QueueDrop Limits::*) const { return "newest or oldest"; }
   std::string operator()(std::optional<Address> Config::*) const { return "ADDR:PORT, or empty"; }
   std::string operator()(std::vector<Listener> Config::*) const {

@@ -111,6 +111,13 @@ constexpr Key kKeys[] = {
         "backup.directory", &Config::backup_directory,
         "Folder, on the file system of data_dir to be quick, where backups that operators ask for "
         "are made. Empty: none are."),
+    Other("admin.metrics", &Config::metrics,
+          "Who may read /metrics: whoever reaches admin.listen, who shows the token, or nobody."),
+    Number("sys.interval", &Config::sys_interval, Unit::kSeconds, {0, 86'400},
+           "How often the broker says how it is doing, below $SYS. 0: never."),
+    Other("sys.client_events", &Config::sys_client_events,
+          "Whether each client that connects or goes is told below $SYS, on all nodes. Each costs "
+          "a publish."),
     Other("listeners", &Config::listeners, "Where clients connect, see below."),
     Other("authentication", &Config::authentication, "Who says who a client is, see below."),
     Other("authorization.file", &Config::authorization_file,

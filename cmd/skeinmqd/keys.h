@@ -21,13 +21,13 @@ namespace skein::config {
 // Where a key's value lives; the alternative also says its type.
 using Field = std::variant<
     std::string Config::*, uint16_t Config::*, LogLevel Config::*, LogFormat Config::*,
-    Durability Config::*, uint64_t Config::*, QueueDrop Limits::*, std::optional<Address> Config::*,
-    std::vector<Listener> Config::*, std::vector<Authenticator> Config::*,
-    std::vector<Ban> Config::*, std::vector<AdminToken> Config::*, AdminRoles Config::*,
-    std::vector<ClusterPeer> Config::*, std::vector<std::string> Config::*,
-    shard::ShareStrategy Config::*, std::map<std::string, shard::ShareStrategy> Config::*,
-    bool Config::*, uint32_t Config::*, uint16_t Limits::*, uint32_t Limits::*, uint64_t Limits::*,
-    int64_t Limits::*>;
+    Durability Config::*, uint64_t Config::*, QueueDrop Limits::*, MetricsAccess Config::*,
+    std::optional<Address> Config::*, std::vector<Listener> Config::*,
+    std::vector<Authenticator> Config::*, std::vector<Ban> Config::*,
+    std::vector<AdminToken> Config::*, AdminRoles Config::*, std::vector<ClusterPeer> Config::*,
+    std::vector<std::string> Config::*, shard::ShareStrategy Config::*,
+    std::map<std::string, shard::ShareStrategy> Config::*, bool Config::*, uint32_t Config::*,
+    uint16_t Limits::*, uint32_t Limits::*, uint64_t Limits::*, int64_t Limits::*>;
 
 struct Key {
   std::string_view name;

@@ -22,6 +22,7 @@
 #include "cmd/skeinmqd/random.h"
 #include "cmd/skeinmqd/reload.h"
 #include "cmd/skeinmqd/security.h"
+#include "cmd/skeinmqd/sys_publisher.h"
 #include "storage/memory/retained_store.h"
 #include "storage/memory/session_store.h"
 #include "storage/rocksdb/store.h"
@@ -61,7 +62,7 @@ void TellReload(const skein::Reloader& reloader, bool by_operator, skein::AdminD
 // cluster (0); meanwhile takes over what changes.
 int WaitForStop(const sigset_t& signals, bool watch, skein::Reloader* reloader,
                 skein::Security* security, skein::shard::Broker* broker, skein::Clustering* cluster,
-                skein::AdminDoor* admin, skein::BanBook* bans) {
+                skein::AdminDoor* admin, skein::BanBook* bans, skein::SysPublisher* sys) {
   security->Tick();
   admin->board().Post(reloader->running(), reloader->origins());
   for (;;) {
@@ -70,6 +71,7 @@ int WaitForStop(const sigset_t& signals, bool watch, skein::Reloader* reloader,
     const bool asked = signal_number == SIGHUP;
     if (signal_number > 0 && !asked) return signal_number;
     security->Tick();
+    sys->Tick();
     if (cluster != nullptr && cluster->Tick()) return 0;
     const bool changed = watch && reloader->FilesChanged();
     const bool by_operator = admin->board().TakeAsked();
@@ -78,7 +80,8 @@ int WaitForStop(const sigset_t& signals, bool watch, skein::Reloader* reloader,
       continue;
     }
     const char* const why = by_operator ? "an operator" : asked ? "SIGHUP" : "files changed";
-    reloader->Reload(why, security, [&] { broker->SetRules(security->rules()); });
+    admin->metrics().NoteReload(
+        reloader->Reload(why, security, [&] { broker->SetRules(security->rules()); }));
     TellReload(*reloader, by_operator, admin);
   }
 }
@@ -115,6 +118,8 @@ skein::shard::BrokerOptions MakeBrokerOptions(const skein::config::Config& confi
   const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
   options.shards = static_cast<skein::ShardId>(config.shards != 0 ? config.shards : cores);
   options.limits = config.limits;
+  options.node_name = config.node_id;
+  options.client_events = config.sys_client_events;
   options.shares.usual = config.share_strategy;
   options.shares.groups.insert(config.share_groups.begin(), config.share_groups.end());
   for (size_t i = 0; i < config.listeners.size(); ++i) {
@@ -184,6 +189,8 @@ class Stores {
     if (disk_ == nullptr) return {};
     return [disk = disk_.get()](const std::string& path) { return disk->Backup(path); };
   }
+  // Null: nothing is written to disk.
+  skein::storage::Store* disk() { return disk_.get(); }
 
   void Stop() {
     if (disk_ != nullptr) disk_->Stop();
@@ -255,6 +262,8 @@ int Run(const Options& options, const sigset_t& signals,
   }
   skein::shard::BrokerPorts ports;
   stores.Connect(&ports);
+  skein::shard::SysTopics sys_topics;
+  ports.sys = &sys_topics;
   ports.authenticator = security.authenticator();
   skein::BanBook bans(security.bans(), logger.get());
   bans.Load(ports.retained, skein::net::Clock().Now());
@@ -280,7 +289,8 @@ int Run(const Options& options, const sigset_t& signals,
     return ExitCode::kExitRuntime;
   }
   admin.settings().Attach({security.bans(), &bans, stores.backup()});
-  admin.node().Attach(&broker, cluster.get());
+  admin.node().Attach(&broker, cluster.get(), stores.disk());
+  admin.metrics().Attach({&broker, cluster.get(), stores.disk(), &security, logger.get()});
   const std::vector<skein::net::Endpoint> endpoints = broker.endpoints();
   for (size_t i = 0; i < endpoints.size(); ++i) {
     skein::config::Listener listener = options.config.listeners[i];
@@ -288,8 +298,9 @@ int Run(const Options& options, const sigset_t& signals,
     logger->Log(LogLevel::kInfo, "listener.ready", {{"url", skein::config::FormatUrl(listener)}});
   }
 
+  skein::SysPublisher sys(options.config, &broker);
   const int signal_number = WaitForStop(signals, options.config.reload_watch, &reloader, &security,
-                                        &broker, cluster.get(), &admin, &bans);
+                                        &broker, cluster.get(), &admin, &bans, &sys);
   logger->Log(LogLevel::kInfo, "broker.stopping", {{"signal", signal_number}});
   admin.node().Stopping();
   if (cluster != nullptr) cluster->Drain(signals);

@@ -1,5 +1,6 @@
 #include "cmd/skeinmqd/security.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -314,17 +315,19 @@ shard::MakeTransport Security::TransportOf(size_t listener) {
   };
 }
 
-const char* Security::Refuse(uint16_t listener, const net::PeerAddress& peer, TimeMs now) {
+shard::Refusal Security::Refuse(uint16_t listener, const net::PeerAddress& peer, TimeMs now) {
   const std::shared_ptr<const Door> door = DoorOf(listener);
-  if (door == nullptr) return nullptr;
-  if (const char* why = door->rates->AdmitAny(now)) return why;
+  if (door == nullptr) return {};
+  if (const char* why = door->rates->AdmitAny(now)) return {why, ShedReason::kConnectionRate};
   // The source of a load balancer's connection shows later, see AdmitProxied().
-  if (door->proxy_from.empty())
-    return peer.known() ? door->rates->AdmitSource(peer.bytes(), now) : nullptr;
-  for (const AddressRange& range : door->proxy_from) {
-    if (peer.known() && range.Contains(peer.bytes())) return nullptr;
+  if (door->proxy_from.empty()) {
+    if (!peer.known()) return {};
+    return {door->rates->AdmitSource(peer.bytes(), now), ShedReason::kSourceRate};
   }
-  return "not one of the listener's load balancers (proxy_from)";
+  for (const AddressRange& range : door->proxy_from) {
+    if (peer.known() && range.Contains(peer.bytes())) return {};
+  }
+  return {"not one of the listener's load balancers (proxy_from)", ShedReason::kNotALoadBalancer};
 }
 
 std::vector<net::CertificateInfo> Security::certificates() const {
@@ -335,6 +338,15 @@ std::vector<net::CertificateInfo> Security::certificates() const {
     all.insert(all.end(), door->tls->certificates().begin(), door->tls->certificates().end());
   }
   return all;
+}
+
+std::optional<int64_t> Security::FirstExpiry(size_t listener) const {
+  const std::shared_ptr<const Door> door = DoorOf(listener);
+  if (door == nullptr || door->tls == nullptr) return std::nullopt;
+  std::optional<int64_t> first;
+  for (const net::CertificateInfo& each : door->tls->certificates())
+    first = std::min(first.value_or(each.not_after), each.not_after);
+  return first;
 }
 
 }  // namespace skein

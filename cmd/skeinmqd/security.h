@@ -8,6 +8,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -54,10 +55,13 @@ class Security final : public shard::Gatekeeper {
   // For the listener of that index. Empty: plain TCP.
   shard::MakeTransport TransportOf(size_t listener);
 
-  const char* Refuse(uint16_t listener, const net::PeerAddress& peer, TimeMs now) override;
+  shard::Refusal Refuse(uint16_t listener, const net::PeerAddress& peer, TimeMs now) override;
 
   // Certificates in use, for the log.
   std::vector<net::CertificateInfo> certificates() const;
+  // When the first of a listener's certificates ends, seconds since 1970; nothing without TLS. Any
+  // thread.
+  std::optional<int64_t> FirstExpiry(size_t listener) const;
 
  private:
   // What one listener's connections are made with.

@@ -32,6 +32,11 @@ constexpr size_t kMaxStateBatch = size_t{2} << 20;
 // publishers of more wait for their acknowledgements.
 constexpr session::Lsn kMaxAhead = 65'536;
 
+uint64_t MicrosSince(std::chrono::steady_clock::time_point before) {
+  const auto took = std::chrono::steady_clock::now() - before;
+  return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(took).count());
+}
+
 rocksdb::Slice AsSlice(const Key& key) {
   return {key.view().data(), key.view().size()};
 }
@@ -76,11 +81,15 @@ void Committer::Run() {
   bool more = false;  // housekeeping
   while (true) {
     const bool stopping = stop_.load();  // what was handed over before is taken below
+    parts_.stats->committing_since.Set(
+        std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now().time_since_epoch())
+            .count());
     if (CommitOnce()) {
       if (!StateIsDue()) continue;
     } else if (stopping) {
       break;
     } else if (!state_waits_ && !more) {
+      parts_.stats->committing_since.Set(0);
       signal_.Wait(std::chrono::seconds(1));
     }
     WriteState();
@@ -96,10 +105,13 @@ void Committer::Run() {
 
 bool Committer::CommitOnce() {
   if (!staging_.Take(&taken_)) return false;
+  const Clock::time_point before = Clock::now();
   Build();
   BuildBatch();
   if (log_batch_.Count() > 0) WriteLog();
   PublishDurable();
+  parts_.stats->commit.Observe(MicrosSince(before));
+  if (records_ > 0) parts_.stats->batch_records.Observe(records_);
   ApplyFrames();
   Release();
   return true;
@@ -148,9 +160,8 @@ void Committer::WriteLog() {
   const rocksdb::Status status = parts_.database->db()->Write(options, &log_batch_);
   if (!status.ok()) Fatal(parts_.logger, "writing the log", status.ToString());
   if (options.sync) {
-    const auto took = std::chrono::nanoseconds(Clock::now() - before);
     StoreStats::Add(&parts_.stats->fsyncs, 1);
-    StoreStats::Add(&parts_.stats->fsync_nanoseconds, static_cast<uint64_t>(took.count()));
+    parts_.stats->fsync.Observe(MicrosSince(before));
   }
   log_batch_.Clear();
   if (parts_.retained != nullptr) parts_.retained->Written();

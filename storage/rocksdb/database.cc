@@ -7,12 +7,26 @@
 #include "absl/strings/str_cat.h"
 #include "rocksdb/cache.h"
 #include "rocksdb/filter_policy.h"
+#include "rocksdb/listener.h"
 #include "rocksdb/table.h"
 #include "storage/rocksdb/rocks_log.h"
 #include "storage/rocksdb/wal_check.h"
 
 namespace skein::storage {
 namespace {
+
+// Any of the database's threads.
+class StallCounter final : public rocksdb::EventListener {
+ public:
+  explicit StallCounter(std::atomic<uint64_t>* stalls) : stalls_(*stalls) {}
+
+  void OnStallConditionsChanged(const rocksdb::WriteStallInfo& info) override {
+    if (info.condition.prev == rocksdb::WriteStallCondition::kNormal) ++stalls_;
+  }
+
+ private:
+  std::atomic<uint64_t>& stalls_;
+};
 
 rocksdb::DBOptions MakeDbOptions(const DatabaseOptions& options, rocksdb::Env* env) {
   rocksdb::DBOptions db;
@@ -35,6 +49,8 @@ rocksdb::DBOptions MakeDbOptions(const DatabaseOptions& options, rocksdb::Env* e
   db.keep_log_file_num = 2;
   db.stats_dump_period_sec = 0;
   db.bytes_per_sync = 1u << 20;
+  if (options.write_stalls != nullptr)
+    db.listeners.push_back(std::make_shared<StallCounter>(options.write_stalls));
   return db;
 }
 

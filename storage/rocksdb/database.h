@@ -8,6 +8,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -39,6 +40,8 @@ struct DatabaseOptions {
   // Null: the default one.
   std::shared_ptr<rocksdb::FileSystem> file_system;
   Logger* log = nullptr;
+  // Counts how often writing was slowed or stopped; outlives the database. Null: nobody asks.
+  std::atomic<uint64_t>* write_stalls = nullptr;
 };
 
 class Database {

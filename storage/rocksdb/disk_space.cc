@@ -21,6 +21,7 @@ void DiskSpace::Check() {
   const Space space = probe_();
   const uint64_t reserve = std::min(reserve_bytes_, space.total_bytes / 10);
   free_bytes_.store(space.free_bytes, std::memory_order_relaxed);
+  total_bytes_.store(space.total_bytes, std::memory_order_relaxed);
   const bool was = full();
   // Full again a little later than full no more, so that it does not flicker.
   const bool now = was ? space.free_bytes < reserve + reserve / 10 : space.free_bytes < reserve;

@@ -34,6 +34,7 @@ class DiskSpace {
   void Check();
   bool full() const { return full_.load(std::memory_order_relaxed); }
   uint64_t free_bytes() const { return free_bytes_.load(std::memory_order_relaxed); }
+  uint64_t total_bytes() const { return total_bytes_.load(std::memory_order_relaxed); }
 
  private:
   const Probe probe_;
@@ -41,6 +42,7 @@ class DiskSpace {
   Logger* const log_;
   std::atomic<bool> full_{false};
   std::atomic<uint64_t> free_bytes_{0};
+  std::atomic<uint64_t> total_bytes_{0};
 };
 
 }  // namespace skein::storage

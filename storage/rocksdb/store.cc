@@ -4,6 +4,7 @@
 #include <chrono>
 #include <utility>
 
+#include "rocksdb/transaction_log.h"
 #include "storage/rocksdb/checkpointer.h"
 #include "storage/rocksdb/disk_space.h"
 #include "storage/rocksdb/partition_states.h"
@@ -33,7 +34,9 @@ Store::~Store() {
 }
 
 absl::Status Store::Load() {
-  auto database = Database::Open(options_.database);
+  DatabaseOptions options = options_.database;
+  options.write_stalls = &stats_.write_stalls;
+  auto database = Database::Open(options);
   if (!database.ok()) return database.status();
   database_ = std::move(*database);
   auto retained = RocksRetainedStore::Create(database_.get(), options_.limits);
@@ -101,6 +104,37 @@ std::unique_ptr<session::SessionStore> Store::MakeSessionStore(ShardId shard,
   parts.shard = shard;
   parts.shards = options_.shards;
   return std::make_unique<RocksSessionStore>(parts);
+}
+
+StoreFigures Store::Figures() const {
+  using Properties = rocksdb::DB::Properties;
+  StoreFigures figures;
+  rocksdb::DB* const db = database_->db();
+  const auto sum = [db](const std::string& property) {
+    uint64_t value = 0;
+    db->GetAggregatedIntProperty(property, &value);
+    return value;
+  };
+  figures.compaction_pending_bytes = sum(Properties::kEstimatePendingCompactionBytes);
+  figures.database_bytes = sum(Properties::kTotalSstFilesSize);
+  uint64_t stopped = 0;
+  db->GetIntProperty(Properties::kIsWriteStopped, &stopped);
+  figures.write_stopped = stopped != 0 || disk_->full();
+  rocksdb::VectorLogPtr logs;
+  if (db->GetSortedWalFiles(logs).ok()) {
+    for (const auto& log : logs)
+      figures.wal_bytes += log->SizeFileBytes();
+  }
+  figures.disk_free_bytes = disk_->free_bytes();
+  figures.disk_size_bytes = disk_->total_bytes();
+  return figures;
+}
+
+TimeMs Store::Busy() const {
+  const int64_t since = stats_.committing_since.value();
+  if (since == 0) return 0;
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count() - since;
 }
 
 shard::RetainedStore* Store::retained() {

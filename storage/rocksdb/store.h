@@ -50,6 +50,11 @@ class Store {
                                                           std::function<void()> wake);
   shard::RetainedStore* retained();
   const StoreStats& stats() const { return stats_; }
+  // Asks the database and the disk; any thread, until Stop().
+  StoreFigures Figures() const;
+  // For how long the committer has been at what it does now, milliseconds; a disk that does not
+  // answer makes it long. Any thread.
+  TimeMs Busy() const;
   Database* database() { return database_.get(); }
 
   // A copy of it all as of now, in a folder that is not there yet; see backup.h. Any thread, until

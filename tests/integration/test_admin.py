@@ -35,9 +35,10 @@ def subscribe(broker, *filters, **fields):
 
 def test_a_node_alone(start_broker):
     broker = start_broker(shards=2, arguments=["--node-id", "n1"])
-    assert ask(broker, "/livez") == (200, {"live": True})
+    assert ask(broker, "/livez") == (200, {"ok": True, "reasons": [], "live": True})
     ready(broker)
-    assert ask(broker, "/readyz") == (200, {"ready": True, "serving": True, "joined": True, "lease": True, "draining": False})
+    assert ask(broker, "/readyz") == (200, {"ok": True, "reasons": [], "ready": True, "serving": True, "joined": True, "lease": True,
+                                            "draining": False})
     cluster = cluster_of(broker)
     assert (cluster["node"], cluster["coordinator"], cluster["lease"], cluster["state"]) == ("n1", "none", None, "serving")
     assert [(member["node"], member["partitions"]) for member in cluster["members"]] == [("n1", 256)]

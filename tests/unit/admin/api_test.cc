@@ -76,8 +76,52 @@ TEST_F(ApiTest, ReadinessNamesWhatIsMissing) {
     EXPECT_EQ(Send("GET", "/livez").status, 200);
   }
   EXPECT_EQ(Get("/readyz"),
-            json::parse(R"({"ready": false, "serving": true, "joined": true, "lease": true,
-                            "draining": true})"));
+            json::parse(R"({"ok": false, "reasons": ["the node is draining"], "ready": false,
+                            "serving": true, "joined": true, "lease": true, "draining": true})"));
+}
+
+TEST_F(ApiTest, ProbesSayWhyNot) {
+  EXPECT_EQ(Get("/livez"), json::parse(R"({"ok": true, "reasons": [], "live": true})"));
+  EXPECT_EQ(Get("/startupz"), json::parse(R"({"ok": true, "reasons": []})"));
+  node_.alive.reasons = {"shard 0 is stuck"};
+  node_.started.reasons = {"it starts"};
+  EXPECT_EQ(Send("GET", "/livez").status, 503);
+  EXPECT_EQ(Send("GET", "/startupz").status, 503);
+  EXPECT_EQ(Get("/livez")["reasons"][0], "shard 0 is stuck");
+  EXPECT_EQ(Get("/startupz")["reasons"][0], "it starts");
+}
+
+TEST_F(ApiTest, MetricsAreOpenOrNot) {
+  GiveToken();
+  const auto make = [&](MetricsAccess access) {
+    ApiOptions options;
+    options.gate.listen_host = "0.0.0.0";
+    options.gate.tokens = {{"all", Role::kAdmin, token_file_}};
+    options.node = &node_;
+    options.clients = &clients_;
+    options.messages = &messages_;
+    options.settings = &settings_;
+    options.peers = &peers_;
+    options.log = &log_;
+    options.metrics_access = access;
+    options.metrics = [] { return std::string("a 1\n"); };
+    api_.emplace(options);
+    request_.authorization.clear();
+  };
+  make(MetricsAccess::kOpen);
+  const Response open = Send("GET", "/metrics");
+  EXPECT_EQ(open.status, 200);
+  EXPECT_EQ(open.body, "a 1\n");
+  EXPECT_THAT(open.content_type, HasSubstr("text/plain; version=0.0.4"));
+  EXPECT_EQ(Send("GET", "/api/v1/cluster").status, 401);
+  EXPECT_EQ(api_->answers(), (std::map<int, uint64_t>{{200, 1}, {401, 1}}));
+  make(MetricsAccess::kToken);
+  EXPECT_EQ(Send("GET", "/metrics").status, 401);
+  request_.authorization = "Bearer 0123456789abcdef";
+  EXPECT_EQ(Send("GET", "/metrics").status, 200);
+  make(MetricsAccess::kOff);
+  request_.authorization = "Bearer 0123456789abcdef";
+  EXPECT_EQ(Send("GET", "/metrics").status, 404);
 }
 
 TEST_F(ApiTest, ClusterAndPartitionsNameTheNodes) {

@@ -21,6 +21,8 @@ class FakeNode final : public Node {
  public:
   const std::string& name() const override { return cluster.node; }
   Readiness Ready() override { return readiness; }
+  Health Alive() override { return alive; }
+  Health Started() override { return started; }
   absl::StatusOr<NodeOverview> Overview() override { return overview; }
   absl::StatusOr<ClusterStatus> Cluster() override {
     if (!answer.ok()) return answer;
@@ -40,6 +42,8 @@ class FakeNode final : public Node {
   }
 
   Readiness readiness{true, true, true, false};
+  Health alive;
+  Health started;
   NodeOverview overview;
   ClusterStatus cluster;
   std::vector<shard::PartitionRow> table;

@@ -54,23 +54,26 @@ TEST(HistogramTest, QuantilesLieInTheirBucket) {
 
 TEST(LatencyBookTest, GathersWhatBeganTogether) {
   LatencyBook book;
-  LatencyHistogram histogram;
+  LatencyHistogram histograms[2];
+  const auto of = [&](uint8_t kind) -> LatencyHistogram& { return histograms[kind]; };
   for (int i = 0; i < 5; ++i)
-    book.Note(1'000);
-  book.Note(9'000);
-  book.Note(20'000);  // our clock is behind: nothing takes less than no time
-  book.Flush(10'000, &histogram);
+    book.Note(0, 1'000);
+  book.Note(1, 1'000);
+  book.Note(0, 9'000);
+  book.Note(0, 20'000);  // our clock is behind: nothing takes less than no time
+  book.Flush(10'000, of);
   EXPECT_TRUE(book.empty());
-  EXPECT_EQ(histogram.count(), 7u);
-  EXPECT_EQ(histogram.sum(), 5 * 9'000u + 1'000u);
+  EXPECT_EQ(histograms[0].count(), 7u);
+  EXPECT_EQ(histograms[0].sum(), 5 * 9'000u + 1'000u);
+  EXPECT_EQ(histograms[1].count(), 1u);
 }
 
 TEST(LatencyBookTest, IsBounded) {
   LatencyBook book;
   LatencyHistogram histogram;
   for (int64_t i = 0; i < 5'000; ++i)
-    book.Note(i * 2);
-  book.Flush(10'000, &histogram);
+    book.Note(0, i * 2);
+  book.Flush(10'000, [&](uint8_t) -> LatencyHistogram& { return histogram; });
   EXPECT_EQ(histogram.count(), 5'000u);  // none is lost
 }
 

@@ -71,6 +71,8 @@ Node::Node(const NodeOptions& options) : options_(options) {
     table_.push_back({1, static_cast<NodeNumber>(p % options_.nodes)});
   for (NodeNumber node = 0; node < options_.nodes; ++node)
     retained_.push_back(std::make_unique<storage::MemoryRetainedStore>(options.limits));
+  for (NodeNumber node = 0; node < options_.nodes; ++node)
+    sys_.push_back(std::make_unique<SysTopics>());
   decided_.resize(options_.nodes);
   for (ShardId index = 0; index < shards(); ++index)
     stores_.push_back(std::make_unique<JournalStore>());
@@ -91,6 +93,8 @@ void Node::Make(ShardId index) {
   options.limits = options_.limits;
   options.shares = options_.shares;
   options.digest_interval_ms = options_.digest_interval_ms;
+  options.node_name = "n" + std::to_string(options.node);
+  options.client_events = options_.client_events;
   options.listeners = {ListenerInfo{"test", true}};
   options.listeners[0].publish_rate = options_.publish_rate;
   options.listeners[0].publish_bytes = options_.publish_bytes;
@@ -100,6 +104,7 @@ void Node::Make(ShardId index) {
   Ports ports;
   ports.store = stores_[index].get();
   ports.retained = retained_[NodeOf(index)].get();
+  ports.sys = sys_[NodeOf(index)].get();
   ports.authenticator = &authenticator_;
   ports.bans = options_.bans;
   ports.placement = this;

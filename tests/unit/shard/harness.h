@@ -34,6 +34,7 @@ struct NodeOptions {
   uint32_t total_publish_rate = 0;
   auth::BanList* bans = nullptr;
   TimeMs digest_interval_ms = 0;  // of a cluster
+  bool client_events = false;
 };
 
 // Answers as the script in user name and data says.
@@ -188,6 +189,7 @@ class Node : private Placement {
 
   const NodeOptions options_;
   std::vector<std::unique_ptr<storage::MemoryRetainedStore>> retained_;  // by node
+  std::vector<std::unique_ptr<SysTopics>> sys_;                          // by node
   ScriptedAuthenticator authenticator_;
   const std::shared_ptr<ListenerInfo::Total> total_ = std::make_shared<ListenerInfo::Total>();
   NullLogger log_;

@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+"""Instructions that one message costs a shard, as valgrind counts them: about the same on any machine, however busy it is.
+
+    tests/bench/instructions.py build/release/cmd/skeinmqd/skeinmqd [OTHER/skeinmqd ...]
+
+One client publishes to a topic that it has subscribed to, in batches of which it awaits all before the next. Counted is the thread
+of the shard alone, between a first batch and the last. With several programs each is compared with the first: the cost of a
+change. Needs valgrind (deploy/deps.sh install bench).
+"""
+
+import argparse
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parent), str(HERE.parent / "conformance")]
+
+import mqtt_wire as wire  # noqa: E402
+from mqtt_client import Client  # noqa: E402
+from support.broker import accepts, free_port, wait_until  # noqa: E402
+
+PAYLOAD = b"x" * 64
+MESSAGES = 5_000
+PATIENCE = 900
+
+
+class Counted:
+    """A broker with one shard under callgrind; nothing is written to disk."""
+
+    def __init__(self, program, folder):
+        self.folder = pathlib.Path(folder)
+        self.address = ("127.0.0.1", free_port())
+        keys = subprocess.run([program, "--print-keys"], capture_output=True, text=True, check=True).stdout
+        silent = ["--set", "sys.interval=0"] if "sys.interval" in keys else []
+        self.process = subprocess.Popen(
+            ["valgrind", "--tool=callgrind", "--separate-threads=yes", f"--callgrind-out-file={folder}/out", f"--log-file={folder}/log",
+             program, "--shards", "1", "--listen", f"tcp://127.0.0.1:{self.address[1]}", "--admin-listen", "", *silent],
+            stderr=subprocess.DEVNULL)
+        wait_until(lambda: accepts(self.address), PATIENCE, "it listens")
+
+    def dump(self):
+        """What each thread has done since the last time; the busiest one's."""
+        before = set(self.folder.glob("out*"))
+        subprocess.run(["callgrind_control", "--dump", str(self.process.pid)], check=True, capture_output=True, timeout=PATIENCE)
+
+        def totals():
+            found = [re.search(r"^(?:summary|totals): (\d+)", file.read_text(), re.M) for file in set(self.folder.glob("out*")) - before]
+            return [int(each.group(1)) for each in found if each]
+        return max(wait_until(totals, PATIENCE, "a dump"))
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(PATIENCE)
+
+
+def talk(client, qos, batch, count):
+    """Publishes, awaits the deliveries and all acknowledgements."""
+    for _ in range(max(1, count // batch)):
+        client.send(*[wire.publish(4, "bench/topic", PAYLOAD, qos, number + 1 if qos else 0) for number in range(batch)])
+        deliveries, acknowledgements = 0, 0
+        while deliveries < batch or acknowledgements < (batch if qos else 0):
+            got = client.receive()
+            if got.kind == wire.PUBLISH:
+                deliveries += 1
+                if qos:
+                    client.send(wire.ack(4, wire.PUBACK, got.packet_id))
+            else:
+                acknowledgements += 1
+
+
+def measure(program):
+    """Instructions a message, by scenario."""
+    costs = {}
+    with tempfile.TemporaryDirectory() as folder:
+        broker = Counted(program, folder)
+        try:
+            for qos in (0, 1):
+                for batch in (1, 50):
+                    client = Client(broker.address, 4).handshake("bench")
+                    client.subscribe("bench/topic", qos=qos)
+                    talk(client, qos, batch, batch)
+                    client.send(wire.pingreq())
+                    client.receive()
+                    broker.dump()
+                    talk(client, qos, batch, MESSAGES)
+                    costs[qos, batch] = broker.dump() / MESSAGES
+                    client.disconnect()
+        finally:
+            broker.stop()
+    return costs
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("program", nargs="+")
+    arguments = parser.parse_args()
+    socket.setdefaulttimeout(PATIENCE)
+    all_costs = [measure(program) for program in arguments.program]
+    print("| | " + " | ".join(arguments.program) + " |\n|" + " --- |" * (len(arguments.program) + 1))
+    for qos, batch in all_costs[0]:
+        first = all_costs[0][qos, batch]
+        shown = [f"{costs[qos, batch]:,.0f} ({100 * (costs[qos, batch] / first - 1):+.2f} %)" for costs in all_costs]
+        print(f"| QoS {qos}, {batch} at a time | " + " | ".join(shown) + " |")
+
+
+if __name__ == "__main__":
+    main()
