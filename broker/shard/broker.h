@@ -92,7 +92,6 @@ class Broker {
   void PublishOwn(std::vector<OwnMessage> messages) {
     shared_.shards.front()->PublishOwn(std::move(messages));
   }
-  RetainedStore::Stats retained() const { return ports_.retained->stats(); }
 
   // What is on disk is in memory; clients are let in. Any thread, after Start().
   bool recovered() const { return shared_.settled.load() >= options_.shards; }

@@ -1,5 +1,6 @@
 #include "broker/shard/sys_topics.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "broker/routing/topic.h"
@@ -10,6 +11,11 @@ namespace {
 class Reader final : public RetainedReader {
  public:
   explicit Reader(std::vector<mqtt::MessagePtr> messages) : messages_(std::move(messages)) {}
+
+  void StartAfter(std::string_view topic) override {
+    while (next_ < messages_.size() && messages_[next_]->topic() <= topic)
+      ++next_;
+  }
 
   Result Read(TimeMs now, size_t limit, std::vector<mqtt::MessagePtr>* out) override {
     for (; limit > 0 && next_ < messages_.size(); ++next_) {
@@ -47,6 +53,8 @@ std::unique_ptr<RetainedReader> SysTopics::Open(std::string_view topic_filter) c
   for (const auto& [topic, message] : topics_) {
     if (routing::TopicMatchesFilter(topic, topic_filter)) found.push_back(message);
   }
+  std::sort(found.begin(), found.end(),
+            [](const auto& one, const auto& other) { return one->topic() < other->topic(); });
   return std::make_unique<Reader>(std::move(found));
 }
 

@@ -76,7 +76,7 @@ void NodeMetrics::AddBroker(const Parts& parts, Sheet* sheet) const {
     if (const auto census = parts.broker->TakeCensus(kCensusMs)) census_ = *census;
     figures.census = census_;
   }
-  const auto retained = parts.broker->retained();
+  const auto retained = parts.broker->retained()->stats();
   figures.retained_messages = retained.messages;
   figures.retained_bytes = retained.bytes;
   figures.now = parts.broker->Now();

@@ -18,7 +18,7 @@ void SysPublisher::Tick() {
   metrics::SysFigures figures;
   figures.totals = broker_.Totals();
   figures.census = census_;
-  const auto retained = broker_.retained();
+  const auto retained = broker_.retained()->stats();
   figures.retained_messages = retained.messages;
   figures.retained_bytes = retained.bytes;
   figures.now = now;

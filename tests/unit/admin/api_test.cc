@@ -101,6 +101,7 @@ TEST_F(ApiTest, MetricsAreOpenOrNot) {
     options.clients = &clients_;
     options.messages = &messages_;
     options.settings = &settings_;
+    options.traces = &traces_;
     options.peers = &peers_;
     options.log = &log_;
     options.metrics_access = access;
