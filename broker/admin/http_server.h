@@ -27,7 +27,7 @@ using NewTls = std::function<ssl_st*()>;
 
 class HttpServer {
  public:
-  static constexpr size_t kThreads = 4;
+  static constexpr size_t kThreads = 8;
   static constexpr size_t kWaiting = 16;
   static constexpr size_t kRequestBytes = 64 << 10;
   static constexpr int kRequestMs = 5'000;

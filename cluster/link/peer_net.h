@@ -85,7 +85,8 @@ class PeerNet final : public shard::Peers {
   std::vector<shard::NodeNumber> Linked() const;
 
   // Asks these peers, all at once, and waits up to about `ms`; the answers are beside `nodes`, none
-  // where a peer is silent, not linked or does not belong to the cluster. Any thread.
+  // where a peer is silent, not linked or does not belong to the cluster. Who has not answered
+  // twice in a row counts as silent for five seconds. Any thread.
   std::vector<std::optional<admin::Response>> Ask(const std::vector<shard::NodeNumber>& nodes,
                                                   const admin::Request& request, int ms) const;
 

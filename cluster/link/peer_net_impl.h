@@ -31,6 +31,9 @@ using shard::PeerEvent;
 
 constexpr TimeMs kFirstPauseMs = 100;
 constexpr TimeMs kLongestPauseMs = 3'000;
+// A node that hangs must not make everybody who asks wait: those are threads that probes need.
+constexpr int kMisses = 2;
+constexpr TimeMs kMuteMs = 5'000;
 constexpr int64_t kPingMicros = 1'000'000;  // between measurements of the round trip
 
 // A clock for what takes time, not for when it was.
@@ -81,6 +84,8 @@ class PeerNet::Impl {
     // One writer, the thread; copied under the mutex while the peer stays.
     Counter bytes_in, bytes_out;
     LatencyHistogram round_trip;
+    int misses = 0;         // questions in a row that it did not answer
+    TimeMs mute_until = 0;  // after kMisses of them: until then nobody waits for it
     // The thread's.
     Member member;             // no name: there is none
     Stream* stream = nullptr;  // the one that has said hello

@@ -27,7 +27,9 @@ std::vector<std::optional<admin::Response>> PeerNet::Impl::Ask(const std::vector
     const std::lock_guard lock(mutex_);
     for (size_t i = 0; i < nodes.size(); ++i) {
       // Without a link nobody is there, or a question would only wait for the same connection.
-      if (nodes[i] < peers_.size() && peers_[nodes[i]].up) askers[i] = peers_[nodes[i]].asker;
+      if (nodes[i] >= peers_.size()) continue;
+      const Peer& peer = peers_[nodes[i]];
+      if (peer.up && peer.mute_until <= options_.clock()) askers[i] = peer.asker;
     }
   }
   v1::Question question = ToQuestion(request);
@@ -49,10 +51,21 @@ std::vector<std::optional<admin::Response>> PeerNet::Impl::Ask(const std::vector
       if (--answers->missing == 0) answers->all.notify_all();
     });
   }
-  std::unique_lock lock(answers->mutex);
-  answers->all.wait_for(lock, std::chrono::milliseconds(ms + ms / 4),
-                        [&] { return answers->missing == 0; });
-  return answers->responses;
+  std::vector<std::optional<admin::Response>> responses;
+  {
+    std::unique_lock lock(answers->mutex);
+    answers->all.wait_for(lock, std::chrono::milliseconds(ms + ms / 4),
+                          [&] { return answers->missing == 0; });
+    responses = answers->responses;
+  }
+  const std::lock_guard lock(mutex_);
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    if (askers[i] == nullptr) continue;
+    Peer& peer = peers_[nodes[i]];
+    peer.misses = responses[i].has_value() ? 0 : peer.misses + 1;
+    if (peer.misses >= kMisses) peer.mute_until = options_.clock() + kMuteMs;
+  }
+  return responses;
 }
 
 void PeerNet::Impl::TakeQuestion(AskedQuestion asked) {

@@ -117,6 +117,8 @@ void PeerNet::Impl::SetUp(NodeNumber node, ShardId shards) {
   {
     std::lock_guard lock(mutex_);
     peers_[node].up = true;
+    peers_[node].mute_until = 0;
+    peers_[node].misses = 0;
     event.epoch = ++peers_[node].epoch;
   }
   options_.log->Log(LogLevel::kInfo, "peer.up", {{"node", peers_[node].member.node}});

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <future>
 #include <semaphore>
@@ -92,6 +93,24 @@ TEST_F(QuestionsTest, WhoDoesNotAnswerInTimeIsSilent) {
   go.set_value();
   b->StopAnswering();
   EXPECT_FALSE(a->Ask({1}, {}, 20'000)[0].has_value()) << "it stops";
+}
+
+TEST_F(QuestionsTest, NobodyWaitsAgainAndAgainForOneThatHangs) {
+  std::promise<void> go;
+  const std::shared_future<void> gone = go.get_future().share();
+  std::atomic<int> heard = 0;
+  const auto a = Start(0, Echo);
+  const auto b = Start(1, [&](const admin::Request&) {
+    ++heard;
+    gone.wait();
+    return admin::Response{};
+  });
+  AwaitLink(*a);
+  EXPECT_FALSE(a->Ask({1}, {}, 500)[0].has_value());
+  EXPECT_FALSE(a->Ask({1}, {}, 500)[0].has_value());
+  EXPECT_FALSE(a->Ask({1}, {}, 20'000)[0].has_value()) << "it is not asked";
+  EXPECT_LE(heard, 2);
+  go.set_value();
 }
 
 TEST(QuestionDeskTest, RefusesWhatIsTooMuch) {
