@@ -147,6 +147,12 @@ void AddTraffic(const ShardStats& totals, Sheet* sheet) {
       ->Counter("skeinmq_messages_redispatched_total",
                 "Messages of a member of a shared group that went to another one.")
       .Set(Value(totals.messages_redispatched));
+  sheet->Counter("skeinmq_trace_events_total", "Steps that were written down for traces.")
+      .Set(Value(totals.trace_events));
+  sheet
+      ->Counter("skeinmq_trace_events_lost_total",
+                "Steps that traces had to drop for newer ones, 10,000 each being kept.")
+      .Set(Value(totals.trace_events_lost));
 }
 
 void AddRefusals(const ShardStats& totals, Sheet* sheet) {
