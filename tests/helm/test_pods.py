@@ -1,13 +1,16 @@
 """The rendered pods run: probes, discovery, certificates, preStop; from three nodes to five and back under load."""
 
+import json
 import pathlib
+import re
 
 import pytest
-from chart import render
+from chart import CHART, render
 from etcd import Load
 from kubelet import Kubernetes
 from mqtt_client import DEADLINE
 from network import why_not
+from prometheus import Prometheus
 from release import BROKER, ETCD, Cluster
 from support.broker import wait_until
 
@@ -33,9 +36,9 @@ def cluster(world):
 
 def test_pods_are_ready_when_etcd_is_there_and_not_before(world, cluster):
     world.scale(BROKER)
-    wait_until(lambda: all(pod.started and pod.probed.get("readinessProbe") is False for pod in world.members(BROKER)), DEADLINE,
-               "the nodes wait for etcd: they live, and are not ready")
-    assert not any(pod.ready for pod in world.members(BROKER))
+    wait_until(lambda: all(pod.probed.get("startupProbe") is False and "coordinator.unreachable" in pod.log_path.read_text()
+                           for pod in world.members(BROKER)), DEADLINE, "the nodes wait for etcd")
+    assert not any(pod.started or pod.ready for pod in world.members(BROKER))
     world.scale(ETCD)
     world.wait_ready(ETCD, DEADLINE)
     world.wait_ready(BROKER, DEADLINE)
@@ -89,6 +92,39 @@ def test_scaled_out_and_in_and_upgraded_under_load(world, cluster):
     world.wait_ready(BROKER, DEADLINE, replicas=4)
     cluster.wait_shared(4)
     assert load.finish() > 100
+
+
+def expressions():
+    """(dashboard, panel, expression) of all dashboards, with their variables filled in as Grafana does it for "All"."""
+    for path in sorted((CHART / "dashboards").glob("*.json")):
+        for panel in json.loads(path.read_text())["panels"]:
+            for target in panel["targets"]:
+                text = re.sub(r"\$(namespace|job|instance)\b", ".*", target["expr"]).replace("$__rate_interval", "15s")
+                yield path.stem, panel["title"], text
+
+
+def test_every_panel_has_data_and_every_rule_is_well(world, cluster):
+    load = Load(cluster, publishers=2, subscribers=4)
+    prometheus = Prometheus(world.folder / "prometheus", world.clients, world.members(BROKER), DEADLINE)
+    try:
+        missing = set(expressions())
+        assert len(missing) > 50
+
+        def all_there():
+            for each in list(missing):
+                if prometheus.query(each[2]):
+                    missing.discard(each)
+            return not missing
+        try:
+            wait_until(all_there, DEADLINE, "every panel has data")
+        except AssertionError:
+            raise AssertionError(f"no data: {sorted(missing)}")
+        wait_until(lambda: all(rule["health"] == "ok" for rule in prometheus.rules().values()), DEADLINE, "the rules are evaluated")
+        rules = prometheus.rules()
+        assert len(rules) == 15 and not [name for name, rule in rules.items() if rule["state"] == "firing"], rules
+    finally:
+        prometheus.stop()
+        load.finish()
 
 
 def test_a_pod_that_is_killed_comes_back_with_its_sessions(world, cluster):
