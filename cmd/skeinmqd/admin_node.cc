@@ -79,7 +79,9 @@ std::vector<admin::NodeOverview::Door> DoorsOf(const config::Config& config,
     config::Listener listener = config.listeners[i];
     if (!listener.websocket()) continue;
     listener.address.port = endpoints[i].port;
-    doors.push_back({listener.name, config::FormatUrl(listener) + listener.paths.front()});
+    // Without any named each will do.
+    const std::string path = listener.paths.empty() ? "/mqtt" : listener.paths.front();
+    doors.push_back({listener.name, config::FormatUrl(listener) + path});
   }
   return doors;
 }

@@ -122,7 +122,7 @@ struct Bench {
     std::printf("  %lu commits, %.0f records each, %lu checkpoints, %.3f ms a write with fsync\n",
                 stats.commits.load(), static_cast<double>(records) / double(stats.commits.load()),
                 stats.checkpoints.load(),
-                fsyncs == 0 ? 0 : double(stats.fsync_nanoseconds) / double(fsyncs) / 1e6);
+                fsyncs == 0 ? 0 : double(stats.fsync.sum()) / double(fsyncs) / 1e3);
   }
 
   void Drain() {
