@@ -100,6 +100,8 @@ constexpr Key kKeys[] = {
     Other("admin.token_file", &Config::admin_token_file,
           "File whose first line is a token that may do everything. It is read at each request."),
     Other("admin.tokens", &Config::admin_tokens, "Tokens with less rights, see below."),
+    Other("admin.metrics", &Config::metrics,
+          "Who may read /metrics: whoever reaches admin.listen, who shows the token, or nobody."),
     Other("admin.tls.cert_file", &Config::admin_tls_cert_file,
           "PEM: the certificate of the operators' listener, which then speaks HTTPS only."),
     Other("admin.tls.key_file", &Config::admin_tls_key_file, "PEM: its key."),
@@ -111,8 +113,6 @@ constexpr Key kKeys[] = {
         "backup.directory", &Config::backup_directory,
         "Folder, on the file system of data_dir to be quick, where backups that operators ask for "
         "are made. Empty: none are."),
-    Other("admin.metrics", &Config::metrics,
-          "Who may read /metrics: whoever reaches admin.listen, who shows the token, or nobody."),
     Number("sys.interval", &Config::sys_interval, Unit::kSeconds, {0, 86'400},
            "How often the broker says how it is doing, below $SYS. 0: never."),
     Other("sys.client_events", &Config::sys_client_events,
