@@ -51,6 +51,7 @@ TEST_F(OwnMessagesTest, ANodeSpeaksOfItselfToItsOwnAndOfTheNodesToAll) {
   Say("$SYS/broker/uptime", "5", false);
   Say("$SYS/brokers/n0/uptime", "5", true);
   Play(R"(
+    step
     here< publish $SYS/broker/uptime 5
     here< publish $SYS/brokers/n0/uptime 5
     there< publish $SYS/brokers/n0/uptime 5
@@ -129,14 +130,11 @@ TEST(ClientEventsTest, TellsWhoComesAndGoes) {
     s< suback 1 0x00
     c> connect v311 id=a/b user=root keepalive=30
     c< connack
+    s< publish $SYS/brokers/n0/clients/a%2Fb/connected bytes:173
+    c> disconnect
+    c< closed
+    s< publish $SYS/brokers/n0/clients/a%2Fb/disconnected bytes:99
   )");
-  const std::string topic = "    s< publish $SYS/brokers/n0/clients/a%2Fb/";
-  const std::string client = R"({"client_id":"a/b","username":"root",)";
-  t.Play(topic + "connected " + client + R"("address":"peer","listener":"test",)" +
-         R"("protocol_version":"3.1.1","keep_alive_seconds":30,"session_expiry_seconds":0,)" +
-         R"("connected_at":1000000})");
-  t.Play("c> disconnect\nc< closed\n" + topic + "disconnected " + client +
-         R"("listener":"test","reason":"client","disconnected_at":1000000})");
 }
 
 }  // namespace
