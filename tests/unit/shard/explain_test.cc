@@ -137,11 +137,11 @@ TEST(ExplainTest, TheHighestQosOfASessionCounts) {
     s< connack
     s> subscribe 1 t
     s< suback 1 0x00
-    s> subscribe 2 + q1
+    s> subscribe 2 # q1
     s< suback 2 0x01
     s drops
   )");
-  EXPECT_THAT(Rows(Ask(&t.node(), About("t"))), UnorderedElementsAre("s t: queue", "s +: queue"));
+  EXPECT_THAT(Rows(Ask(&t.node(), About("t"))), UnorderedElementsAre("s t: queue", "s #: queue"));
 }
 
 TEST(ExplainTest, TooLargeAndNoLocal) {
