@@ -44,7 +44,7 @@ void PacketHandler::TracePublish(const Connection& connection, const Session& se
   detail.dup = publish_.dup;
   detail.retain = publish_.retain;
   detail.packet_id = publish_.packet_id;
-  detail.message = trace::NumberOf(session.token(), state_.now, publish_.topic, publish_.payload);
+  detail.message = trace::NumberOf(session.token(), publish_.topic, publish_.payload);
   auth::AccessRules::Verdict verdict;
   std::string text(why);
   if (step == trace::Step::kReceived) {

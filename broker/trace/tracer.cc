@@ -29,11 +29,8 @@ bool Overlaps(std::string_view traced, std::string_view subscribed) {
 
 }  // namespace
 
-uint64_t NumberOf(uint64_t publisher, TimeMs received_at, std::string_view topic,
-                  std::string_view payload) {
-  const uint64_t about[] = {publisher, static_cast<uint64_t>(received_at)};
-  uint64_t hash = XXH3_64bits(about, sizeof about);
-  hash = XXH3_64bits_withSeed(topic.data(), topic.size(), hash);
+uint64_t NumberOf(uint64_t publisher, std::string_view topic, std::string_view payload) {
+  const uint64_t hash = XXH3_64bits_withSeed(topic.data(), topic.size(), publisher);
   return XXH3_64bits_withSeed(payload.data(), payload.size(), hash) | 1;
 }
 
@@ -62,10 +59,7 @@ void Tracer::Message(TimeMs now, Step step, const mqtt::Message& message, const 
             ? routing::TopicMatchesFilter(message.topic(), target.filter)
             : target.client_id == detail.client || target.client_hash == message.client_hash();
     if (!wanted) continue;
-    if (number == 0) {
-      number =
-          NumberOf(message.publisher(), message.received_at(), message.topic(), message.payload());
-    }
+    if (number == 0) number = NumberOf(message.publisher(), message.topic(), message.payload());
     Write(target, now, step, message.topic(), detail, number);
   }
 }

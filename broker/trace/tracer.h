@@ -79,9 +79,9 @@ class Tracer {
   TimeMs ends_at_ = 0;
 };
 
-// Names a message, the same on all nodes: by its publisher (Session::token()), time of receipt,
-// topic and payload. Never 0.
-uint64_t NumberOf(uint64_t publisher, TimeMs received_at, std::string_view topic,
-                  std::string_view payload);
+// Names a message, the same on all nodes: by its publisher (Session::token()), topic and payload;
+// what is sent again and again has one name. When it came is another time on each node's clock.
+// Never 0.
+uint64_t NumberOf(uint64_t publisher, std::string_view topic, std::string_view payload);
 
 }  // namespace skein::trace

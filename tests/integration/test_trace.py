@@ -78,8 +78,11 @@ class Trace:
 @contextlib.contextmanager
 def traced(cluster, node="a", **what):
     trace = Trace(cluster, node, **what)
-    yield trace
-    assert api(cluster.nodes[node], trace.path, "DELETE")["deleted"]
+    try:
+        yield trace
+    finally:
+        deleted = api(cluster.nodes[node], trace.path, "DELETE")["deleted"]
+    assert deleted
     api(cluster.nodes[node], trace.path, status=404)
 
 

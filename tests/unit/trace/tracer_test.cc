@@ -103,7 +103,7 @@ TEST_F(TracerTest, EveryStepOfAMessageHasItsNumber) {
   EXPECT_NE(events[0].message, 0u);
   EXPECT_EQ(events[0].message, events[1].message);
   EXPECT_NE(events[0].message, events[2].message);
-  EXPECT_EQ(events[0].message, NumberOf(0, 0, "t", ""));
+  EXPECT_EQ(events[0].message, NumberOf(0, "t", ""));
 }
 
 TEST_F(TracerTest, LongTextsAreCutBetweenCharacters) {
