@@ -33,10 +33,9 @@ MessagePtr Message::Make(const Init& init) {
   message->received_at_ = init.received_at;
   message->publisher_ = init.publisher;
   message->client_hash_ = init.client_hash;
-  message->qos_ = static_cast<uint8_t>(init.qos) & 3;
-  message->retain_ = init.retain;
-  if (init.received_micros >= 0)
-    message->fraction_ = static_cast<uint8_t>(init.received_micros % 1'000 / kFraction);
+  message->bits_ = static_cast<uint8_t>(static_cast<uint8_t>(init.qos) |
+                                        (init.retain ? kRetainBit : uint8_t{0}));
+  message->fraction_ = init.fraction;
   char* at = reinterpret_cast<char*>(message + 1);
   Put(Put(Put(at, init.topic), init.properties), init.payload);
   return MessagePtr::Adopt(message);
@@ -53,7 +52,7 @@ MessagePtr Message::ReceivedAt(TimeMs time) const {
   init.properties = properties();
   init.payload = payload();
   init.qos = qos();
-  init.retain = retain_;
+  init.retain = retain();
   init.expiry_seconds = expiry_seconds_;
   init.received_at = time;
   init.publisher = publisher_;

@@ -22,6 +22,10 @@ class MessagePtr;
 class Message {
  public:
   static constexpr uint32_t kNoExpiry = UINT32_MAX;
+  static constexpr uint8_t kNotTimed = UINT8_MAX;
+  static uint8_t FractionOf(int64_t micros) {
+    return static_cast<uint8_t>(micros % 1'000 / kFraction);
+  }
 
   struct Init {
     std::string_view topic;
@@ -35,8 +39,8 @@ class Message {
     // Message Expiry Interval in seconds from `received_at`, or kNoExpiry.
     uint32_t expiry_seconds = kNoExpiry;
     TimeMs received_at = 0;
-    // Microseconds beyond `received_at`, for messages whose way is timed; -1: it is not.
-    int received_micros = -1;
+    // FractionOf() the microseconds of that time, for messages whose way is timed.
+    uint8_t fraction = kNotTimed;
     // Identifies the publishing session for No Local [MQTT-3.8.3-3]; 0 = none (a will after its
     // session ended).
     uint64_t publisher = 0;
@@ -53,8 +57,8 @@ class Message {
   std::string_view payload() const {
     return {data() + topic_size_ + properties_size_, payload_size_};
   }
-  Qos qos() const { return static_cast<Qos>(qos_); }
-  bool retain() const { return retain_; }
+  Qos qos() const { return static_cast<Qos>(bits_ & 3); }
+  bool retain() const { return (bits_ & kRetainBit) != 0; }
   uint64_t publisher() const { return publisher_; }
   uint32_t client_hash() const { return client_hash_; }
   TimeMs received_at() const { return received_at_; }
@@ -84,7 +88,7 @@ class Message {
   const char* data() const { return reinterpret_cast<const char*>(this + 1); }
 
   static constexpr int kFraction = 4;  // microseconds, so that a millisecond has fewer than 255
-  static constexpr uint8_t kNotTimed = UINT8_MAX;
+  static constexpr uint8_t kRetainBit = 0x80;
 
   mutable std::atomic<uint32_t> references_{1};
   uint32_t properties_size_ = 0;
@@ -94,8 +98,7 @@ class Message {
   uint64_t publisher_ = 0;
   uint32_t client_hash_ = 0;
   uint16_t topic_size_ = 0;
-  uint8_t qos_ : 7 = 0;
-  bool retain_ : 1 = false;
+  uint8_t bits_ = 0;              // QoS and RETAIN
   uint8_t fraction_ = kNotTimed;  // of a millisecond
 };
 

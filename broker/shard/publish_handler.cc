@@ -219,8 +219,11 @@ void PacketHandler::Deliver(Connection& connection, Session& session) {
   init.qos = publish_.qos;
   init.retain = publish_.retain;
   init.received_at = state_.now;
-  state_.timing = std::exchange(state_.timing_due, false);
-  if (state_.timing) init.received_micros = static_cast<int>(state_.now_micros % 1'000);
+  if (state_.timing_due) [[unlikely]] {
+    state_.timing_due = false;
+    state_.timing = true;
+    init.fraction = mqtt::Message::FractionOf(state_.now_micros);
+  }
   init.publisher = session.token();
   init.client_hash = session.client_hash();
   const mqtt::MessagePtr message = mqtt::Message::Make(init);

@@ -35,20 +35,28 @@ const mqtt::PublishImage& ImageCache::Get(const mqtt::Message& message,
 void Sender::CountPublish(const Connection& connection, const Publish& publish) {
   state_.stats.packets_out[static_cast<size_t>(PacketType::kPublish)].Add();
   state_.stats.publishes_out[static_cast<size_t>(publish.qos)].Add();
-  const mqtt::Message& message = *publish.message;
-  state_.stats.payload_out.Add(message.payload().size());
-  // What is retained, or sent again, came at another time than it is given to this client.
-  if (message.timed() && !publish.retain && !publish.dup)
-    state_.timed.Note(ShardState::kSentOf + static_cast<uint8_t>(publish.qos),
-                      message.received_micros());
-  if (state_.tracer.on()) [[unlikely]] {
-    trace::Detail detail;
-    detail.qos = publish.qos;
-    detail.dup = publish.dup;
-    detail.retain = publish.retain;
-    detail.packet_id = publish.packet_id;
-    TraceSent(state_, connection, *publish.message, detail);
-  }
+  state_.stats.payload_out.Add(publish.message->payload().size());
+  // As the last thing, so that nothing has to be kept for after it.
+  if (publish.message->timed() || state_.tracer.on()) [[unlikely]]
+    TracePublish(connection, publish);
+}
+
+// What is retained, or sent again, came at another time than it is given to this client.
+[[gnu::noinline]] void Sender::NoteTimed(const Publish& publish) {
+  if (publish.retain || publish.dup) return;
+  state_.timed.Note(ShardState::kSentOf + static_cast<uint8_t>(publish.qos),
+                    publish.message->received_micros());
+}
+
+[[gnu::noinline]] void Sender::TracePublish(const Connection& connection, const Publish& publish) {
+  if (publish.message->timed()) NoteTimed(publish);
+  if (!state_.tracer.on()) return;
+  trace::Detail detail;
+  detail.qos = publish.qos;
+  detail.dup = publish.dup;
+  detail.retain = publish.retain;
+  detail.packet_id = publish.packet_id;
+  TraceSent(state_, connection, *publish.message, detail);
 }
 
 Sender::SendResult Sender::SendImage(Connection& connection, const Publish& publish,

@@ -63,6 +63,9 @@ class Sender {
   // Decides about an outbound alias: returns it, and whether the topic must be sent with it.
   uint16_t OutboundAlias(Connection& connection, std::string_view topic, bool* send_topic);
   void CountPublish(const Connection& connection, const Publish& publish);
+  // Apart from it, since most messages need neither.
+  void NoteTimed(const Publish& publish);
+  void TracePublish(const Connection& connection, const Publish& publish);
 
   ShardState& state_;
 };

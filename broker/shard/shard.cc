@@ -64,8 +64,20 @@ void Shard::PublishOwn(std::vector<OwnMessage> messages) {
   {
     MutexLock lock(auth_mutex_);
     own_messages_ = std::move(messages);
+    own_waiting_.store(true, std::memory_order_relaxed);
   }
   loop_->Wake();
+}
+
+void Shard::PublishOwnWaiting() {
+  std::vector<OwnMessage> own;
+  {
+    MutexLock lock(auth_mutex_);
+    std::swap(own, own_messages_);
+    own_waiting_.store(false, std::memory_order_relaxed);
+  }
+  for (const OwnMessage& message : own)
+    core_->PublishOwn(message);
 }
 
 Peer Shard::PeerOf(const Connection& connection) const {
@@ -408,11 +420,10 @@ void Shard::TakeMail() {
 
 void Shard::TakeAuthAnswers() {
   std::vector<AuthAnswerEntry> answers;
-  std::vector<OwnMessage> own;
+  if (own_waiting_.load(std::memory_order_relaxed)) PublishOwnWaiting();
   {
     MutexLock lock(auth_mutex_);
     std::swap(answers, auth_answers_);
-    std::swap(own, own_messages_);
     if (has_new_rules_) {
       has_new_rules_ = false;
       core_->SetRules(std::move(new_rules_));
@@ -422,8 +433,6 @@ void Shard::TakeAuthAnswers() {
   }
   for (AuthAnswerEntry& answer : answers)
     core_->OnAuthDecision(answer.slot, answer.generation, answer.decision);
-  for (const OwnMessage& message : own)
-    core_->PublishOwn(message);
 }
 
 }  // namespace skein::shard

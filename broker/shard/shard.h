@@ -148,6 +148,7 @@ class Shard {
   void TransportGone(Connection& connection, EndReason why = EndReason::kClosed);
   void TakeMail();
   void TakeAuthAnswers();
+  void PublishOwnWaiting();
 
   // --- shard_relay.cc
   void TakePeers();
@@ -214,6 +215,7 @@ class Shard {
   std::vector<SlotAndGeneration> read_again_;
   std::atomic<bool> stop_{false};
   std::atomic<bool> rules_waiting_{false};
+  std::atomic<bool> own_waiting_{false};
   bool more_work_ = false;
   bool listening_ = false;
   TimeMs listen_again_at_ = kNever;  // after running out of descriptors
