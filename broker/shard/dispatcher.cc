@@ -18,6 +18,16 @@ absl::string_view Key(std::string_view text) {
   return {text.data(), text.size()};
 }
 
+// A subscription that matches and does not bring the message all the same, which a trace is told.
+bool IsNotFor(ShardState& state, const routing::Subscriber& subscriber,
+              const session::Session& session, const mqtt::Message& message, bool came_before) {
+  const bool own = subscriber.no_local() && session.token() == message.publisher();
+  if (!own && !came_before) return false;
+  if (state.tracer.on()) [[unlikely]]
+    Trace(state, trace::Step::kDropped, session, message, own ? kNoLocalText : kCameBeforeText);
+  return true;
+}
+
 }  // namespace
 
 Dispatcher::Outcome Dispatcher::Publish(const mqtt::MessagePtr& message, Gate* gate,
@@ -243,16 +253,9 @@ bool Dispatcher::DeliverList(const mqtt::MessagePtr& message,
   const bool was_kept = WasKept();
   for (const routing::Subscriber& subscriber : list) {
     session::Session& session = state_.sessions[subscriber.session];
-    if (subscriber.no_local() && session.token() == message->publisher()) {
-      if (state_.tracer.on()) [[unlikely]]
-        Trace(state_, trace::Step::kDropped, session, *message, kNoLocalText);
+    if (IsNotFor(state_, subscriber, session, *message,
+                 was_kept && CameBefore(*message, subscriber)))
       continue;
-    }
-    if (was_kept && CameBefore(*message, subscriber)) {
-      if (state_.tracer.on()) [[unlikely]]
-        Trace(state_, trace::Step::kDropped, session, *message, kCameBeforeText);
-      continue;
-    }
     const bool retain = message->retain() && subscriber.retain_as_published();
     const std::span<const uint32_t> ids = subscriber.identifier == 0
                                               ? std::span<const uint32_t>{}
@@ -270,16 +273,9 @@ void Dispatcher::Collect(const mqtt::MessagePtr& message, TargetList* list) {
   for (const auto* subscribers : matches_.plain) {
     for (const routing::Subscriber& subscriber : *subscribers) {
       session::Session& session = state_.sessions[subscriber.session];
-      if (subscriber.no_local() && session.token() == message->publisher()) {
-        if (state_.tracer.on()) [[unlikely]]
-          Trace(state_, trace::Step::kDropped, session, *message, kNoLocalText);
+      if (IsNotFor(state_, subscriber, session, *message,
+                   was_kept && CameBefore(*message, subscriber)))
         continue;
-      }
-      if (was_kept && CameBefore(*message, subscriber)) {
-        if (state_.tracer.on()) [[unlikely]]
-          Trace(state_, trace::Step::kDropped, session, *message, kCameBeforeText);
-        continue;
-      }
       if (session.match_stamp != stamp_) {
         session.match_stamp = stamp_;
         session.match_position = static_cast<uint32_t>(list->targets.size());

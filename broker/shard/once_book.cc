@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "broker/shard/once_name.h"
+
 namespace skein::shard {
 namespace {
 
@@ -64,8 +66,7 @@ void OnceBook::OnPage(session::QueuePage* page) {
   Book& book = found->second;
   for (const session::StoredDelivery& entry : page->entries) {
     if (entry.subscription_ids.size() != 2) continue;
-    book.given.Add(uint64_t{entry.subscription_ids[1]} << 32 | entry.subscription_ids[0],
-                   kMaxAPartition + kDroppedAtOnce);
+    book.given.Add(JoinOnce(entry.subscription_ids), kMaxAPartition + kDroppedAtOnce);
   }
   if (page->end) {
     book.known = true;
@@ -97,8 +98,7 @@ OnceBook::Book& OnceBook::Open(session::PartitionId partition) {
 void OnceBook::Remember(uint64_t id, session::PartitionId partition) {
   Book& book = Open(partition);
   if (book.given.ids.contains(id)) return;
-  const std::array<uint32_t, 2> halves = {static_cast<uint32_t>(id),
-                                          static_cast<uint32_t>(id >> 32)};
+  const std::array<uint32_t, 2> halves = SplitOnce(id);
   state_.last_lsn = state_.ports.store->Append(
       book.key,
       session::Enqueued{++book.last_sequence, entry_, halves, Qos::kAtLeastOnce, false, 0},

@@ -1,12 +1,12 @@
 #include "broker/shard/outbox.h"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "broker/shard/once_name.h"
 #include "broker/shard/tracing.h"
 
 namespace skein::shard {
@@ -20,15 +20,6 @@ constexpr std::string_view kPrefix("\0outbox/", 8);
 std::string ClientIdOf(PartitionId partition, std::string_view group) {
   return absl::StrCat(absl::string_view(kPrefix.data(), kPrefix.size()), partition, "/",
                       absl::string_view(group.data(), group.size()));
-}
-
-// The message's once id has no field of its own in a queue entry; subscription identifiers mean
-// nothing here.
-std::array<uint32_t, 2> Split(uint64_t once) {
-  return {static_cast<uint32_t>(once), static_cast<uint32_t>(once >> 32)};
-}
-uint64_t Join(const std::vector<uint32_t>& ids) {
-  return ids.size() == 2 ? uint64_t{ids[1]} << 32 | ids[0] : 0;
 }
 
 }  // namespace
@@ -120,7 +111,7 @@ bool Outbox::Put(PartitionId partition, std::string_view group, const mqtt::Mess
   if (used_bytes_ + message->cost() > state_.PartOf(state_.limits.max_outbox_bytes))
     return Refuse(DropReason::kOutboxFull, partition, *message);
   Queue& queue = Open(partition, group);
-  const auto ids = Split(once);
+  const auto ids = SplitOnce(once);
   state_.last_lsn = state_.ports.store->Append(
       queue.key,
       session::Enqueued{++queue.last_sequence, message, ids, message->qos(), message->retain(), 0},
@@ -221,7 +212,7 @@ bool Outbox::Take(Queue* queue, Outgoing* out) {
   out->ticket = {queue->id, entry.sequence};
   out->publish = ForwardedPublish();
   out->publish.message = std::move(entry.message);
-  out->publish.once = Join(entry.subscription_ids);
+  out->publish.once = JoinOnce(entry.subscription_ids);
   out->publish.repeated = out->publish.once != 0;
   if (queue->group.empty()) {
     out->publish.scope.only = queue->partition;
