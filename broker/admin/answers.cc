@@ -7,6 +7,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
 
 namespace skein::admin {
 
@@ -87,6 +88,30 @@ absl::StatusOr<std::string> PlaceOf(const Request& request) {
   if (cursor && !absl::WebSafeBase64Unescape(*cursor, &place))
     return absl::InvalidArgumentError("cursor: not one of this API's");
   return place;
+}
+
+absl::StatusOr<std::map<std::string, uint64_t>> AfterOf(const Request& request) {
+  std::map<std::string, uint64_t> after;
+  const std::string text = ParameterOf(request, "after").value_or("");
+  for (const absl::string_view part : absl::StrSplit(text, ',', absl::SkipEmpty())) {
+    const size_t colon = part.rfind(':');
+    uint64_t number = 0;
+    if (colon == part.npos || colon == 0 || !absl::SimpleAtoi(part.substr(colon + 1), &number))
+      return absl::InvalidArgumentError("after: is 'last' of the answer before");
+    after[std::string(part.substr(0, colon))] = number;
+  }
+  return after;
+}
+
+std::string AfterText(const std::map<std::string, uint64_t>& last) {
+  std::string text;
+  for (const auto& [node, number] : last)
+    absl::StrAppend(&text, text.empty() ? "" : ",", node, ":", number);
+  return text;
+}
+
+Json OrNull(const std::string& text) {
+  return text.empty() ? Json() : Json(text);
 }
 
 Json TimeOf(TimeMs time) {

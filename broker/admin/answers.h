@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
@@ -44,8 +45,15 @@ absl::StatusOr<Json> BodyOf(const Request& request);
 std::string CursorOf(std::string_view place);
 absl::StatusOr<std::string> PlaceOf(const Request& request);
 
+// "after" of a list that goes on: the last number of each node, as the answer before had it in its
+// "last", "a:12,b:7".
+absl::StatusOr<std::map<std::string, uint64_t>> AfterOf(const Request& request);
+std::string AfterText(const std::map<std::string, uint64_t>& last);
+
 // "2026-11-28T17:03:47.123Z" of milliseconds since 1970; null for kNever and 0.
 Json TimeOf(TimeMs time);
+
+Json OrNull(const std::string& text);
 
 std::string Base64(std::string_view bytes);
 

@@ -8,7 +8,6 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "broker/admin/answers.h"
 #include "broker/admin/gather.h"
 #include "broker/admin/render.h"
@@ -20,10 +19,6 @@ namespace {
 constexpr size_t kMostPeeked = 100;
 constexpr std::array<const char*, 3> kEventNames = {"client.connected", "client.disconnected",
                                                     "client.refused"};
-
-Json OrNull(const std::string& text) {
-  return text.empty() ? Json() : Json(text);
-}
 
 const char* VersionOf(uint8_t version) {
   return version == 5 ? "5.0" : version == 4 ? "3.1.1" : "3.1";
@@ -112,19 +107,6 @@ std::string ClientPlace(const Json& row) {
 
 std::string SubscriptionPlace(const Json& row) {
   return StringOf(row, "client_id") + '\0' + StringOf(row, "filter");
-}
-
-// "n0:12,n1:7"
-absl::StatusOr<std::map<std::string, uint64_t>> ParseAfter(const std::string& text) {
-  std::map<std::string, uint64_t> after;
-  for (const absl::string_view part : absl::StrSplit(text, ',', absl::SkipEmpty())) {
-    const size_t colon = part.rfind(':');
-    uint64_t number = 0;
-    if (colon == part.npos || !absl::SimpleAtoi(part.substr(colon + 1), &number))
-      return absl::InvalidArgumentError("after: not what an answer had as its last");
-    after[std::string(part.substr(0, colon))] = number;
-  }
-  return after;
 }
 
 absl::StatusOr<shard::ClientQuery> QueryOf(const Request& request, const ClusterStatus& cluster) {
@@ -275,7 +257,7 @@ Response ApiClients::MyEvents(const Request& request) {
   const auto limit = LimitOf(request);
   if (!limit.ok()) return Fail(limit.status());
   query.limit = *limit;
-  const auto after = ParseAfter(ParameterOf(request, "after").value_or(""));
+  const auto after = AfterOf(request);
   if (!after.ok()) return Fail(after.status());
   // A node that was not there before begins at its beginning.
   if (!after->empty()) query.after = after->contains(node_.name()) ? after->at(node_.name()) : 0;
@@ -310,7 +292,7 @@ Response ApiClients::Events(const Request& request) {
   if (request.from_node || (mine.status != 200 && mine.status < 500)) return mine;
   Parts parts = Gather(request, peers_, node_.name(), mine);
   // A silent node goes on where it was.
-  std::map<std::string, uint64_t> last = *ParseAfter(ParameterOf(request, "after").value_or(""));
+  std::map<std::string, uint64_t> last = *AfterOf(request);
   const bool newest = last.empty();
   for (const Part& part : parts.parts)
     last[part.node] = NumberOf(*part.json, "last");
@@ -323,12 +305,9 @@ Response ApiClients::Events(const Request& request) {
   const size_t limit = LimitOf(request).value();
   if (newest && rows.size() > limit)
     rows.erase(rows.begin(), rows.end() - static_cast<ptrdiff_t>(limit));
-  std::string text;
-  for (const auto& [node, number] : last)
-    absl::StrAppend(&text, text.empty() ? "" : ",", node, ":", number);
   Json json;
   json["events"] = rows;
-  json["last"] = text;
+  json["last"] = AfterText(last);
   json["silent_nodes"] = parts.silent;
   return Ok(json);
 }

@@ -7,24 +7,12 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "broker/admin/gather.h"
+#include "broker/admin/render.h"
 #include "broker/mqtt/utf8.h"
 
 namespace skein::admin {
 namespace {
-
-// Null for a number that nobody has.
-Json NodeName(shard::NodeNumber number, const ClusterStatus& cluster) {
-  for (const ClusterMember& member : cluster.members) {
-    if (member.number == number) return member.node;
-  }
-  return {};
-}
-
-Json TextOrNull(const std::string& text) {
-  return text.empty() ? Json() : Json(text);
-}
 
 // What is wrong with a topic to publish to; empty: nothing.
 std::string CheckTopic(const std::string& topic) {
@@ -71,17 +59,17 @@ absl::StatusOr<shard::ExplainQuery> QueryOf(const Request& request) {
 
 Json RowOf(const shard::ExplainRow& row, const ClusterStatus& cluster) {
   Json json;
-  json["client_id"] = TextOrNull(row.client_id);
-  json["node"] = NodeName(row.node, cluster);
+  json["client_id"] = OrNull(row.client_id);
+  json["node"] = NodeJson(row.node, cluster);
   json["filter"] = row.filter;
   json["qos"] = static_cast<int>(row.qos);
-  json["share"] = TextOrNull(row.share);
-  json["strategy"] = TextOrNull(row.strategy);
+  json["share"] = OrNull(row.share);
+  json["strategy"] = OrNull(row.strategy);
   json["connected"] = row.connected;
   json["durable"] = row.durable;
   json["would"] = shard::kWouldNames[static_cast<size_t>(row.would)];
   json["why"] = row.why;
-  json["rule"] = TextOrNull(row.rule);
+  json["rule"] = OrNull(row.rule);
   return json;
 }
 
@@ -110,41 +98,20 @@ Json EventOf(const trace::Event& event, const ClusterStatus& cluster) {
   json["time"] = TimeOf(event.time);
   json["node"] = cluster.node;
   json["step"] = trace::NameOf(event.step);
-  json["client_id"] = TextOrNull(event.client_id);
-  json["topic"] = TextOrNull(event.topic);
+  json["client_id"] = OrNull(event.client_id);
+  json["topic"] = OrNull(event.topic);
   json["message"] =
       event.message == 0 ? Json() : Json(absl::StrCat(absl::Hex(event.message, absl::kZeroPad16)));
   json["qos"] = static_cast<int>(event.qos);
   json["dup"] = event.dup;
   json["retain"] = event.retain;
   json["packet_id"] = event.packet_id == 0 ? Json() : Json(event.packet_id);
-  json["why"] = TextOrNull(event.why);
-  json["rule"] = TextOrNull(event.rule);
+  json["why"] = OrNull(event.why);
+  json["rule"] = OrNull(event.rule);
   json["nodes"] = Json::array();
   for (const uint32_t node : event.nodes)
-    json["nodes"].push_back(NodeName(node, cluster));
+    json["nodes"].push_back(NodeJson(node, cluster));
   return json;
-}
-
-// "a:12,b:7".
-absl::StatusOr<std::map<std::string, uint64_t>> AfterOf(const Request& request) {
-  std::map<std::string, uint64_t> after;
-  const std::string text = ParameterOf(request, "after").value_or("");
-  for (const auto part : absl::StrSplit(text, ',', absl::SkipEmpty())) {
-    const std::pair<std::string, std::string> pair = absl::StrSplit(part, absl::MaxSplits(':', 1));
-    uint64_t number = 0;
-    if (pair.first.empty() || !absl::SimpleAtoi(pair.second, &number))
-      return absl::InvalidArgumentError("after: is 'last' of the answer before");
-    after[pair.first] = number;
-  }
-  return after;
-}
-
-std::string CursorText(const std::map<std::string, uint64_t>& after) {
-  std::string text;
-  for (const auto& [node, number] : after)
-    absl::StrAppend(&text, text.empty() ? "" : ",", node, ":", number);
-  return text;
 }
 
 // A trace as it is told to the other nodes, whose clocks may differ.
@@ -206,10 +173,10 @@ Response ApiTraces::ExplainHere(const shard::ExplainQuery& query, const ClusterS
   if (!query.publisher.empty()) {
     const shard::ExplainPublisher& publisher = told->publisher;
     json["publisher"] = {
-        {"client_id", query.publisher},    {"node", publisher.known ? Json(cluster.node) : Json()},
-        {"known", publisher.known},        {"connected", publisher.connected},
-        {"allowed", publisher.allowed},    {"rule", TextOrNull(publisher.rule)},
-        {"why", TextOrNull(publisher.why)}};
+        {"client_id", query.publisher}, {"node", publisher.known ? Json(cluster.node) : Json()},
+        {"known", publisher.known},     {"connected", publisher.connected},
+        {"allowed", publisher.allowed}, {"rule", OrNull(publisher.rule)},
+        {"why", OrNull(publisher.why)}};
   }
   json["retained"] = told->retained;
   json["receivers"] = Json::array();
@@ -373,7 +340,7 @@ Response ApiTraces::Read(const Request& request, const std::string& id) {
     return a.value("time", std::string()) < b.value("time", std::string());
   });
   json["events"] = std::move(events);
-  json["last"] = CursorText(*after);
+  json["last"] = AfterText(*after);
   json["lost"] = lost;
   json["done"] = done;
   json["silent_nodes"] = parts.silent;
@@ -401,8 +368,8 @@ Response ApiTraces::List(const Request& /*request*/) {
   for (const trace::Spec& spec : traces_.All()) {
     json["traces"].push_back(
         {{"id", spec.id},
-         {"client_id", TextOrNull(spec.client_id)},
-         {"topic", TextOrNull(spec.filter)},
+         {"client_id", OrNull(spec.client_id)},
+         {"topic", OrNull(spec.filter)},
          {"seconds_left", std::max<TimeMs>(spec.ends_at - now + 999, 0) / 1'000}});
   }
   return Ok(json);
