@@ -36,7 +36,7 @@ os.environ.setdefault("CONFORMANCE_DEADLINE", "600")
 import mqtt_wire as wire  # noqa: E402
 from etcd import LASTING, EtcdCluster  # noqa: E402
 from mqtt_client import Client  # noqa: E402
-from support.broker import Broker, port_to_keep, wait_until  # noqa: E402
+from support.broker import Broker, free_port, wait_until  # noqa: E402
 
 NAMES = ("a", "b", "c")
 SECONDS = 600.0
@@ -47,7 +47,7 @@ class Fixed:
     """A fixed list of nodes, one shard each; `cpus`: the cores they are pinned to, all alike."""
 
     def __init__(self, names=NAMES, cpus=None):
-        ports = {name: port_to_keep() for name in names}
+        ports = {name: free_port() for name in names}
         peers = ",".join(f"{name}=127.0.0.1:{port}" for name, port in ports.items())
         launcher = ["taskset", "-c", cpus] if cpus else []
         self.nodes = {}

@@ -26,6 +26,9 @@ import sys
 import tempfile
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from support.broker import free_port  # noqa: E402
+
 BENCH = "build/release/cmd/skeinmq-bench/skeinmq-bench"
 BROKER_CORE = 0
 GENERATOR_CORE = 1
@@ -62,12 +65,6 @@ IDLE_GOAL = 1.0
 
 class Failure(Exception):
     """A broker or the generator did not do its part."""
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Broker:

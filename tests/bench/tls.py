@@ -25,15 +25,10 @@ import time
 TESTS = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(TESTS), str(TESTS / "conformance"), str(TESTS / "integration")]
 from secure import Certificates  # noqa: E402
+from support.broker import free_port  # noqa: E402
 
 PAYLOAD = 100
 WINDOW = 500
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Broker:

@@ -11,7 +11,7 @@ import urllib.request
 import mqtt_wire as wire
 from mqtt_client import DEADLINE, Client
 from mqtt_wire import PUBACK, PUBLISH, SUBACK
-from support.broker import Broker, port_to_keep, wait_until
+from support.broker import Broker, free_port, wait_until
 
 LASTING = [(wire.SESSION_EXPIRY, 3600)]
 
@@ -25,7 +25,7 @@ class Etcd:
 
     def __init__(self, folder, arguments=(), scheme="http", host="127.0.0.1", launcher=()):
         self.folder, self.arguments, self.scheme, self.host, self.launcher = folder, list(arguments), scheme, host, list(launcher)
-        self.port, self.peer_port = port_to_keep(), port_to_keep()
+        self.port, self.peer_port = free_port(), free_port()
         self.process = None
         self.start()
 
@@ -92,7 +92,7 @@ class EtcdCluster:
         self.wait_balanced()
 
     def start(self, name, node_id=None, **settings):
-        self.ports.setdefault(name, port_to_keep())
+        self.ports.setdefault(name, free_port())
         where = self.where(name)
         self.nodes[name] = Broker.start(
             shards=2, data_dir=self.folder / name, settings={"cluster.lease_seconds": 3, **settings},

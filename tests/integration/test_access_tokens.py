@@ -5,7 +5,6 @@ import hashlib
 import hmac
 import http.server
 import json
-import socket
 import subprocess
 import threading
 import time
@@ -15,7 +14,7 @@ import pytest
 import mqtt_wire as wire
 from mqtt_wire import PUBACK, SUBACK
 from secure import SecureBroker
-from support.broker import wait_until
+from support.broker import free_port, wait_until
 
 SECRET = b"0123456789abcdef0123456789abcdef"
 NO_RULES = "authorization: {allow_without_rules: true}\n"
@@ -119,12 +118,6 @@ def serve():
     yield make
     for server in made:
         server.close()
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def knock(broker, user="ann", password=None, client_id="", **fields):

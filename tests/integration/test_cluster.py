@@ -11,7 +11,7 @@ from hostile import collect
 from mqtt_client import DEADLINE, Client
 from mqtt_wire import PUBACK, PUBLISH
 from secure import Certificates
-from support.broker import Broker, port_to_keep, wait_until
+from support.broker import Broker, free_port, wait_until
 
 LASTING = [(wire.SESSION_EXPIRY, 1000)]
 NAMES = ("a", "b", "c")
@@ -22,7 +22,7 @@ class Cluster:
 
     def __init__(self, folder, names=NAMES, settings=None):
         self.folder, self.settings = folder, settings or {}
-        self.ports = {name: port_to_keep() for name in names}
+        self.ports = {name: free_port() for name in names}
         self.nodes, self.clients = {}, []
         for name in names:
             self.start(name)
@@ -322,7 +322,7 @@ def test_who_does_not_belong_is_refused(tmp_path):
         cluster.wait_log("a", "peer.refused node=b")
         assert "it refuses us: cluster 'skeinmq' instead of 'another'" in cluster.nodes["a"].log()
         cluster.kill("b")
-        cluster.ports["c"] = port_to_keep()
+        cluster.ports["c"] = free_port()
         cluster.start("b")
         cluster.wait_log("a", "another list of nodes")
     finally:

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 from mqtt_client import DEADLINE, Client
-from support.broker import Broker, free_port, port_to_keep, program, wait_until
+from support.broker import Broker, free_port, program, wait_until
 
 # A mount namespace of its own, where our file is /etc/hosts.
 OWN_HOSTS = 'mount --bind "$1" /etc/hosts; shift; exec "$@"'
@@ -26,7 +26,7 @@ def hosts(tmp_path):
 
 
 def test_a_node_comes_back_with_another_address(hosts, tmp_path):
-    ports = [port_to_keep(), port_to_keep()]
+    ports = [free_port(), free_port()]
     peers = f"mq-0=mq-0.test:{ports[0]},mq-1=mq-1.test:{ports[1]}"
     starter = tmp_path / "skeinmqd"
     starter.write_text("#!/bin/sh\nexec " + " ".join(f"'{word}'" for word in own_hosts(hosts, program())) + ' "$@"\n')

@@ -52,22 +52,23 @@ def program():
     return path
 
 
+_given = set()
+
+
 def free_port(host="127.0.0.1"):
-    """A TCP port of `host` that nobody uses now. It can be lost to another process: start() tries again."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind((host, 0))
-        return probe.getsockname()[1]
-
-
-def port_to_keep():
-    """A free port that no outgoing connection takes while its process is away."""
+    """A TCP port of `host` that nobody uses now. Nobody is given it later who asks the system for any port (a listener on port 0, an
+    outgoing connection), nor another caller here or in another of pytest's workers: it stays free while its process is away."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 10
     while True:
-        port = random.randrange(20_000, 30_000)
-        with socket.socket() as probe:
+        port = 20_000 + 1000 * worker + random.randrange(1000)
+        if port in _given:
+            continue
+        _given.add(port)
+        if len(_given) > 900:
+            _given.clear()
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
             try:
-                probe.bind(("127.0.0.1", port))
+                probe.bind((host, port))
                 return port
             except OSError:
                 continue
