@@ -33,8 +33,8 @@ packages_of() {
     demo) echo mosquitto-clients ;;
     test)
       echo libgtest-dev libgmock-dev libbenchmark-dev clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev \
-        python3 python3-jsonschema python3-pytest python3-pytest-timeout python3-paho-mqtt python3-venv python3-yaml zsh \
-        mosquitto mosquitto-clients libpaho-mqtt-dev openssl haproxy chromium etcd-server etcd-client iproute2 iptables \
+        python3 python3-jsonschema python3-pytest python3-pytest-timeout python3-pytest-xdist python3-paho-mqtt python3-venv python3-yaml \
+        zsh mosquitto mosquitto-clients libpaho-mqtt-dev openssl haproxy chromium etcd-server etcd-client iproute2 iptables \
         prometheus dpkg-dev
       ;;
     etcd) echo etcd-server etcd-client ;;

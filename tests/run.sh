@@ -110,8 +110,9 @@ test_conformance() { # PRESET
 test_integration() { # PRESET PYTEST-ARGUMENTS...
   local preset=$1
   shift
+  # A file after the other in each of the workers: these tests wait for clocks and for other programs more than they compute.
   step "$preset: integration" "$results/$preset-integration.xml" \
-    run_pytest "$preset" "$results/$preset-integration.xml" tests/integration "$@"
+    run_pytest "$preset" "$results/$preset-integration.xml" tests/integration -n "$((jobs + 1))" --dist loadfile "$@"
 }
 
 # Its types, its parts without a browser, and the page in Chromium, also against a real node.
