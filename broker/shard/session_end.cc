@@ -243,8 +243,9 @@ void Lifecycle::Discard(Session& session) {
   if (session.connected()) {
     Connection& connection = state_.connections[session.connection];
     session.will.reset();
+    const bool durable = session.durable();
     Close(connection, ReasonCode::kUseAnotherServer, "the session has moved to another node");
-    if (!session.durable()) return;  // it ended with its connection
+    if (!durable) return;  // it has ended with its connection, and is freed
   }
   session.will.reset();
   DropSubscriptions(session);

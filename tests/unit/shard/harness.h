@@ -110,6 +110,8 @@ class Node : private Placement {
   // The owner of a partition hands it over to another node. What the coordinator decides is known
   // when table_runs.
   void Give(session::PartitionId partition, NodeNumber to);
+  // A node is to own it that has not been given it: an operator has said that the owner is gone.
+  void Take(session::PartitionId partition, NodeNumber to);
   bool table_runs = true;
   PartitionRow RowOf(session::PartitionId partition) const { return table_[partition]; }
   NodeNumber OwnerOf(session::PartitionId partition) const { return table_[partition].node; }

@@ -65,6 +65,10 @@ void Node::Give(session::PartitionId partition, NodeNumber to) {
   cores_[index]->mover().Give(partition, to);
 }
 
+void Node::Take(session::PartitionId partition, NodeNumber to) {
+  Commit({partition, {table_[partition].epoch + 1, to}});
+}
+
 // Connections that go through the link end with it, at this end of it.
 void Node::CutRelayed(NodeNumber at, NodeNumber peer) {
   for (size_t id = 0; id < links_.size(); ++id) {

@@ -370,5 +370,39 @@ TEST_F(MoveTest, ATransientClientIsServedWhileItsOwnerIsAway) {
   )");
 }
 
+TEST_F(MoveTest, APartitionIsTakenAwayUnderItsClients) {
+  Play(R"(
+    s> connect id=@s1 keep expiry=1000 at=0
+    s< connack
+    s> subscribe 1 t q1
+    s< suback 1 0x01
+    take @s1 2
+    s< disconnect 0x9c
+    s< closed
+    s> connect id=@s1 keep expiry=1000 at=0
+    s< connack
+  )");
+  EXPECT_EQ(Find(IdOf(1, "s"), 1), nullptr);
+  EXPECT_NE(Find(IdOf(1, "s"), 2), nullptr);
+}
+
+// It ends with its connection, and is freed.
+TEST_F(MoveTest, APartitionIsTakenAwayUnderATransientClient) {
+  Play(R"(
+    s> connect id=@s1 at=2
+    s< connack
+    s> subscribe 1 t q1
+    s< suback 1 0x01
+    take @s1 2
+    s< disconnect 0x9c
+    s< closed
+    p> connect id=@p0 at=0
+    p< connack
+    p> publish 1 t m q1
+    p< puback 1 0x10
+  )");
+  EXPECT_EQ(Find(IdOf(1, "s"), 1), nullptr);
+}
+
 }  // namespace
 }  // namespace skein::shard

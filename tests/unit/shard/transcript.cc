@@ -334,9 +334,14 @@ void Transcript::PlayStage(const Words& words) {
     node_.Settle();
   } else if (what == "revive") {
     node_.Revive(static_cast<NodeNumber>(Number(second)));
-  } else if (what == "give") {
-    node_.Give(PartitionOf(second, ShardOptions().partitions),
-               static_cast<NodeNumber>(Number(words[2])));
+  } else if (what == "give" || what == "take") {
+    const session::PartitionId partition = PartitionOf(second, ShardOptions().partitions);
+    const auto node = static_cast<NodeNumber>(Number(words[2]));
+    if (what == "give") {
+      node_.Give(partition, node);
+    } else {
+      node_.Take(partition, node);
+    }
     node_.Settle();
   } else if (what == "part" || what == "join") {
     const auto a = static_cast<NodeNumber>(Number(second));
