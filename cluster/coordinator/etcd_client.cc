@@ -71,22 +71,31 @@ class EtcdClient::Impl {
       endpoints_.push_back(Connect(address, options_));
   }
 
-  // Does `call` with the endpoint that answered last, then with the others.
+  // Does `call` with the endpoint that answered last, then with the others. patient: if none does,
+  // waits until one is connected. Somebody has to: gRPC goes on with a handshake while a call waits
+  // for it, and with calls that fail at once it may never come to its end.
   template <class Call>
-  absl::Status Do(Call call) {
+  absl::Status Do(Call call, bool patient = false) {
     grpc::Status status;
     bool logged_in = false;
     for (size_t tries = 0; tries <= endpoints_.size();) {
       const size_t at = current();
-      if (MustLogIn()) status = LogIn(at);
-      if (!MustLogIn())
-        status = With(kCallMs, true, [&](auto* context) { return call(endpoints_[at], context); });
+      const bool wait = patient && tries == endpoints_.size();
+      const grpc::Status before = status;
+      if (MustLogIn()) status = LogIn(at, wait);
+      if (!MustLogIn()) {
+        status = With(kCallMs, true, [&](auto* context) {
+          context->set_wait_for_ready(wait);
+          return call(endpoints_[at], context);
+        });
+      }
       if (status.ok()) break;
       if (IsLoggedOut(status) && !options_.user.empty() && !std::exchange(logged_in, true)) {
-        if (const grpc::Status login = LogIn(at); !login.ok()) return ToStatus(login);
+        if (const grpc::Status login = LogIn(at, wait); !login.ok()) return ToStatus(login);
         continue;
       }
       if (!IsTransient(status)) break;
+      if (wait) status = before;  // says more than that the time is over
       ++tries;
       Advance(at);
     }
@@ -122,7 +131,7 @@ class EtcdClient::Impl {
       }
       return stream->Finish();
     });
-    if (IsLoggedOut(status) && !options_.user.empty()) LogIn(at);
+    if (IsLoggedOut(status) && !options_.user.empty()) LogIn(at, false);
     if (IsTransient(status)) Advance(at);
     return ToStatus(ended.ok() ? status : ended);
   }
@@ -168,12 +177,13 @@ class EtcdClient::Impl {
     return status;
   }
 
-  grpc::Status LogIn(size_t at) {
+  grpc::Status LogIn(size_t at, bool wait) {
     api::AuthenticateRequest request;
     request.set_name(options_.user);
     request.set_password(options_.password);
     api::AuthenticateResponse response;
     const grpc::Status status = With(kCallMs, false, [&](grpc::ClientContext* context) {
+      context->set_wait_for_ready(wait);
       return endpoints_[at].auth->Authenticate(context, request, &response);
     });
     const std::lock_guard lock(mutex_);
@@ -199,9 +209,10 @@ absl::Status EtcdClient::ReadAll(const std::string& prefix, Snapshot* snapshot) 
   request.set_key(prefix);
   request.set_range_end(EndOf(prefix));
   api::RangeResponse response;
-  const absl::Status status = impl_->Do([&](const Endpoint& endpoint, auto* context) {
+  const auto read = [&](const Endpoint& endpoint, auto* context) {
     return endpoint.kv->Range(context, request, &response);
-  });
+  };
+  const absl::Status status = impl_->Do(read, /*patient=*/true);
   if (!status.ok()) return status;
   snapshot->revision = response.header().revision();
   snapshot->values.clear();

@@ -41,6 +41,7 @@ class EtcdClient {
     int64_t revision = 0;
     std::map<std::string, std::string> values;
   };
+  // Waits up to kCallMs for a connection where there is none; the other calls then fail at once.
   absl::Status ReadAll(const std::string& prefix, Snapshot* snapshot);
 
   absl::Status Txn(const etcdserverpb::TxnRequest& request, bool* succeeded);

@@ -9,7 +9,7 @@ from etcd import Etcd, EtcdCluster, Load
 from hostile import collect
 from mqtt_client import DEADLINE
 from secure import Certificates
-from support.broker import Broker, BrokerError, free_port, wait_until
+from support.broker import Broker, BrokerError, free_port, port_to_keep, wait_until
 
 
 @pytest.fixture
@@ -155,6 +155,32 @@ def test_a_second_process_with_the_name_of_a_node_ends_the_first(cluster, tmp_pa
     cluster.start("c2", node_id="c")
     assert first.process.wait(DEADLINE * 2) == 0
     assert "cluster.replaced" in first.log()
+
+
+def test_a_node_that_is_there_before_etcd_joins_when_it_comes(tmp_path):
+    """As in Kubernetes, where all start at once: several endpoints with certificates, which refuse connections at first."""
+    certificates = Certificates(tmp_path / "certificates")
+    hosts = [f"127.0.0.{number}" for number in (1, 2, 3)]
+    cert, key = certificates.issue("etcd", ",".join(f"IP:{host}" for host in hosts))
+    etcd = Etcd(tmp_path, scheme="https", host="0.0.0.0", arguments=["--cert-file", cert, "--key-file", key])
+    etcd.stop()
+    nodes = []
+    try:
+        for number in range(8):
+            nodes.append(Broker.start(
+                wait=False, settings={"cluster.name": f"cluster-{number}", "cluster.etcd_ca_file": certificates.ca},
+                arguments=["--node-id", "a", "--cluster-listen", f"127.0.0.1:{port_to_keep()}", "--etcd",
+                           ",".join(f"https://{host}:{etcd.port}" for host in hosts)]))
+        wait_until(lambda: all("coordinator.unreachable" in node.log() for node in nodes), DEADLINE, "all of them have looked for etcd")
+        before = [node.log().count("coordinator.unreachable") for node in nodes]
+        etcd.start()
+        wait_until(lambda: all("coordinator.lease held=1" in node.log() for node in nodes), 2 * DEADLINE, "all of them have joined")
+        looks = [node.log().count("coordinator.unreachable") - was for node, was in zip(nodes, before)]
+        assert max(looks) <= 6, f"each look waits for a connection, so that few are needed: {looks}"
+    finally:
+        for node in nodes:
+            node.discard()
+        etcd.stop()
 
 
 def test_etcd_with_certificates_and_a_password(tmp_path):

@@ -119,17 +119,18 @@ class Broker:
 
     @classmethod
     def start(cls, shards=None, settings=None, arguments=(), environment=None, host="127.0.0.1", data_dir=None, binary=None, port=None,
-              launcher=()):
-        """Starts a broker listening on a free port of `host` (or on `port`) and waits until it accepts connections. A `data_dir` of
-        the caller's stays when the broker has gone. `binary`: another program than $SKEINMQD; `launcher`: what comes before it on
-        the command line, and must become it by exec."""
+              launcher=(), wait=True):
+        """Starts a broker listening on a free port of `host` (or on `port`) and, unless told not to, waits until it accepts connections.
+        A `data_dir` of the caller's stays when the broker has gone. `binary`: another program than $SKEINMQD; `launcher`: what comes
+        before it on the command line, and must become it by exec."""
         external = external_address()
         if external:
             return cls(external)
         for attempt in range(3):
             broker = cls._launch(shards, settings, arguments, environment, host, data_dir, binary, port, launcher)
             try:
-                broker._wait_ready()
+                if wait:
+                    broker._wait_ready()
                 return broker
             except BrokerError:
                 broker.kill()
