@@ -5,11 +5,20 @@
 #include "absl/strings/str_cat.h"
 
 namespace skein::cluster {
+namespace {
+
+// Whether there is a version of the protocol that both speak.
+bool Understood(const v1::Hello& hello) {
+  const uint32_t oldest = hello.oldest() == 0 ? hello.version() : hello.oldest();
+  return hello.version() >= PeerNetOptions::kOldestProtocol && oldest <= PeerNetOptions::kProtocol;
+}
+
+}  // namespace
 
 std::string WhyRefuse(const PeerNetOptions& options, const Numbers& numbers, uint64_t digest,
                       const v1::Hello& hello, int expected, int* node) {
   if (!hello.refusal().empty()) return absl::StrCat("it refuses us: ", hello.refusal());
-  if (hello.version() != PeerNetOptions::kProtocol)
+  if (!Understood(hello))
     return absl::StrCat("protocol version ", hello.version(), " instead of ",
                         PeerNetOptions::kProtocol);
   if (hello.cluster() != options.cluster)

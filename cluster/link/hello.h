@@ -1,6 +1,6 @@
 // Whether a peer belongs to us.
 //
-// Purpose: what Hello must say. For .cc files of this folder only. Thread: pure.
+// Purpose: what Hello must say. For .cc files of this folder only, and their tests. Thread: pure.
 #pragma once
 
 #include <map>

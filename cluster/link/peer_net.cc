@@ -226,6 +226,7 @@ void PeerNet::Impl::Handle(const Posted& posted) {
 void PeerNet::Impl::WriteHello(Stream* stream, StreamState* state, const std::string& refusal) {
   v1::Hello& hello = *stream->out.mutable_hello();
   hello.set_version(PeerNetOptions::kProtocol);
+  hello.set_oldest(PeerNetOptions::kOldestProtocol);
   hello.set_cluster(options_.cluster);
   hello.set_node(self_);
   hello.set_partitions(options_.partitions);

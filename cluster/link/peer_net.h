@@ -43,7 +43,10 @@ struct LinkFigures {
 };
 
 struct PeerNetOptions {
+  // What nodes say to each other, with the oldest that this program still speaks: docs/formats.md
+  // says what a new version is, and how nodes of both run side by side.
   static constexpr uint32_t kProtocol = 3;
+  static constexpr uint32_t kOldestProtocol = 3;
 
   std::string cluster = "skeinmq";
   std::string release;          // of this program
