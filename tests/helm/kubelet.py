@@ -37,7 +37,7 @@ CONTAINER_FIELDS = {
     "readinessProbe", "lifecycle", "resources", "volumeMounts",
 }
 # How the images' programs begin. That of the broker is what its Dockerfile makes; the others' programs are this machine's.
-IMAGES = {"skeinmq": ["skeinmqd"], "quay.io/coreos/etcd": ["etcd"], "docker.io/eclipse-mosquitto": []}
+IMAGES = {"skeinmq": ["skeinmqd"], "etcd": ["etcd"], "eclipse-mosquitto": []}
 PATH = "/usr/local/bin:/usr/bin:/bin"
 IMAGE_ROOT = HERE.parents[1] / "deploy" / "image_root.sh"
 
@@ -127,7 +127,8 @@ class Pod:
                 for each in self.container.get("volumeMounts", [])]
 
     def environment(self):
-        image = next(name for name in IMAGES if self.container["image"].startswith(name))
+        image = re.fullmatch(r"(?:.*/)?([^:@]+)(?:[:@].*)?", self.container["image"]).group(1)
+        assert image in IMAGES, image
         values = {"PATH": PATH, "HOSTNAME": self.name}
         if image == "skeinmq":
             values["SKEINMQ_DATA_DIR"] = "/var/lib/skeinmq"
@@ -258,9 +259,10 @@ class Pod:
 
 
 class Kubernetes:
-    def __init__(self, folder, documents, namespace="iot"):
+    def __init__(self, folder, documents, namespace="iot", image=None):
+        """`image`: a file system; by default what deploy/image_root.sh makes of $SKEINMQD."""
         self.folder, self.documents, self.namespace = folder, documents, namespace
-        self.image = image_of(folder / "image", program())  # of brokers that are started from now on
+        self.image = image or image_of(folder / "image", program())  # of brokers that are started from now on
         self.network = Network()
         self.dns_host, self.node, self.clients = (self.network.add(name) for name in ("dns", "node", "clients"))
         self.pods, self.leaving, self.count = {}, [], 0

@@ -20,8 +20,9 @@ class Cluster:
     def nodes(self):
         return {pod.name: pod for pod in self.world.members(BROKER) if pod.ready}
 
-    def status(self):
-        pod = self.world.pods[f"{BROKER}-0"]
+    def status(self, name=f"{BROKER}-0"):
+        """As that pod sees it."""
+        pod = self.world.pods[name]
         done = pod.execute(["skeinmqctl", "cluster", "status", "--output=json", "--token-file=/etc/skeinmq/admin/token"])
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)

