@@ -10,7 +10,8 @@ from support.broker import wait_until
 def blocks(path, heading):
     """The shell blocks of a chapter, each a list of commands."""
     chapter = re.search(rf"^## {re.escape(heading)}$(.*?)^## ", path.read_text(), re.M | re.S).group(1)
-    return [text.replace("\\\n", "").splitlines() for text in re.findall(r"^```sh\n(.*?)^```", chapter, re.M | re.S)]
+    found = re.findall(r"^```sh\n(.*?)^```", chapter, re.M | re.S)
+    return [text.replace("\\\n", "").splitlines() for text in found]
 
 
 class Terminal:

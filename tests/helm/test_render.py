@@ -179,7 +179,8 @@ def test_kubectl_commands_of_the_documents_name_what_is_there():
     pods = {f"{name}-{number}": document["spec"]["template"]["spec"] for (kind, name), document in documents.items()
             if kind == "StatefulSet" for number in range(document["spec"]["replicas"])}
     kinds = {"statefulset": "StatefulSet", "service": "Service", "secret": "Secret", "configmap": "ConfigMap"}
-    named = re.findall(r"kubectl (?:get|scale|delete|describe|port-forward|rollout \w+) (pod|statefulset|service|secret|configmap)[ /]([\w-]+)", text)
+    verbs = r"(?:get|scale|delete|describe|port-forward|rollout \w+)"
+    named = re.findall(rf"kubectl {verbs} (pod|statefulset|service|secret|configmap)[ /]([\w-]+)", text)
     assert len(named) >= 5, named
     for kind, name in named:
         assert name in pods if kind == "pod" else (kinds[kind], name) in documents, name
