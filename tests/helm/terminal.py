@@ -17,8 +17,9 @@ def blocks(path, heading):
 class Terminal:
     def __init__(self, folder, environment, launcher=()):
         self.typed, self.text = 0, ""
-        self.shell = subprocess.Popen([*launcher, "bash", "--norc", "--noprofile", "-o", "pipefail"], cwd=folder, env=environment, stdin=subprocess.PIPE,
-                                      stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+        shell = [*launcher, "bash", "--norc", "--noprofile", "-o", "pipefail"]
+        self.shell = subprocess.Popen(shell, cwd=folder, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                      stderr=subprocess.STDOUT, start_new_session=True)
         self.reader = threading.Thread(target=self.read, daemon=True)
         self.reader.start()
 
