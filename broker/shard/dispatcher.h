@@ -264,7 +264,12 @@ class Dispatcher {
   // job was made, its answer goes to (origin, token).
   bool DeliverHere(const mqtt::MessagePtr& message, std::vector<std::string>* groups, Gate* gate,
                    ShardId origin, uint64_t token, bool* sliced);
-  bool PublisherIsHere(uint64_t token);
+  // Of the publisher of a QoS 2 message that is held. kLeaving: its session has been copied, with
+  // the name of the message, to a node that may be about to own it. Whoever turns out to own it
+  // sends the message: sent by both it would be under way twice at once, and the first copy, which
+  // is taken for new, might be the later one to arrive.
+  enum class Whereabouts : uint8_t { kHere, kLeaving, kGone };
+  Whereabouts WhereIsPublisher(uint64_t token) const;
   // The durable session that waits for a QoS 2 message that is held; null: there is none.
   const session::Session* OnceMore(const Held& held);
   // Whether a session may be given the message at hand, which is special; if so it is noted.

@@ -27,16 +27,25 @@ bool Dispatcher::IsFrozen(std::string_view topic) {
 
 void Dispatcher::OnThaw() {
   std::deque<Held> held = std::exchange(held_, {});
-  absl::flat_hash_set<uint64_t> gone;  // publishers
+  // Publishers of QoS 2 messages. What they sent after those has the same fate.
+  absl::flat_hash_set<uint64_t> gone;
+  absl::flat_hash_set<uint64_t> leaving;
   for (Held& each : held) {
     if (!state_.frozen.empty() && IsFrozen(each.message->topic())) {
       held_.push_back(std::move(each));
       continue;
     }
-    // Its publisher's session has moved away meanwhile: the client sends it again, to the owner,
-    // and all that it sent after it.
     const uint64_t publisher_token = each.message->publisher();
-    if (each.once.id != 0 && !PublisherIsHere(each.token)) gone.insert(publisher_token);
+    if (each.once.id != 0) {
+      const Whereabouts publisher = WhereIsPublisher(each.token);
+      if (publisher == Whereabouts::kLeaving) leaving.insert(publisher_token);
+      if (publisher == Whereabouts::kGone) gone.insert(publisher_token);
+    }
+    if (each.token != 0 && leaving.contains(publisher_token)) {
+      held_.push_back(std::move(each));
+      continue;
+    }
+    // The client sends it again, to the owner of its session.
     if (each.token != 0 && gone.contains(publisher_token)) {
       pending_.erase(each.token);
       continue;
@@ -68,10 +77,13 @@ void Dispatcher::OnThaw() {
   }
 }
 
-bool Dispatcher::PublisherIsHere(uint64_t token) {
+Dispatcher::Whereabouts Dispatcher::WhereIsPublisher(uint64_t token) const {
   const auto found = pending_.find(token);
-  if (found == pending_.end() || found->second.packet_id == 0) return true;  // a will
-  return state_.sessions.Find(found->second.publisher) != nullptr;
+  if (found == pending_.end() || found->second.packet_id == 0) return Whereabouts::kHere;  // a will
+  const session::Session* const session = state_.sessions.Find(found->second.publisher);
+  if (session == nullptr) return Whereabouts::kGone;
+  const bool leaves = session->recorded() && state_.leaving.contains(session->key.partition);
+  return leaves ? Whereabouts::kLeaving : Whereabouts::kHere;
 }
 
 const session::Session* Dispatcher::OnceMore(const Held& held) {

@@ -173,6 +173,82 @@ TEST_F(MoveTest, PublishersWaitWhileItMovesAndOrderHolds) {
   )");
 }
 
+// Its session was copied with the name of the message: two nodes could send it.
+TEST_F(MoveTest, AHeldMessageGoesOutWhenItIsKnownWhereItsPublisherIs) {
+  Play(R"(
+    s> connect id=@s1 keep expiry=1000 at=2
+    s< connack
+    s> subscribe 1 t q2
+    s< suback 1 0x02
+    s drops
+    p> connect id=@p0 keep expiry=1000 at=0
+    p< connack
+    hold table
+    give @s1 2
+    p> publish 1 t m q2
+    p> publish 2 t n q1
+    give @p0 1
+    p< disconnect 0x9c
+    p< closed
+  )");
+  t_.node().Decide();
+  t_.node().Hear(2);
+  Play(R"(
+    s> connect id=@s1 keep expiry=1000 at=4
+    s< connack present
+  )");
+  t_.node().Hear(1);
+  t_.node().Hear(0);
+  Play(R"(
+    release table
+    p> connect id=@p0 keep expiry=1000 at=2
+    p< connack present
+    p> publish 1 t m q2 dup
+    s< publish t m q2 #1
+    p< pubrec 1
+    p> publish 2 t n q1 dup
+    s< publish t n q1 #2
+    p< puback 2
+    p> pubrel 1
+    p< pubcomp 1
+  )");
+}
+
+TEST_F(MoveTest, AHeldMessageOfAPublisherThatStaysGoesOut) {
+  Play(R"(
+    s> connect id=@s1 keep expiry=1000 at=2
+    s< connack
+    s> subscribe 1 t q2
+    s< suback 1 0x02
+    s drops
+    p> connect id=@p0 keep expiry=1000 at=0
+    p< connack
+    hold table
+    give @s1 2
+    p> publish 1 t m q2
+    hold disk
+    give @p0 1
+    p< disconnect 0x9c
+    p< closed
+  )");
+  t_.node().Decide();
+  t_.node().Hear(2);
+  Play(R"(
+    s> connect id=@s1 keep expiry=1000 at=4
+    crash 1
+    release disk
+    s< connack present
+    s< publish t m q2 #1
+    release table
+    p> connect id=@p0 keep expiry=1000 at=0
+    p< connack present
+    p> publish 1 t m q2 dup
+    p< pubrec 1
+    p> pubrel 1
+    p< pubcomp 1
+  )");
+}
+
 TEST_F(MoveTest, AConnectWaitsForTheSession) {
   Play(R"(
     s> connect id=@s1 keep expiry=1000 at=2
