@@ -39,7 +39,9 @@ void Dispatcher::OnForwarded(ShardId from, ForwardedPublish mail) {
   if (state_.tracer.on()) [[unlikely]]
     TraceTaken(from, mail);
   const uint64_t group_id = OnceOfGroups(mail);
-  if (mail.groups != nullptr && !(mail.repeated && once_book_.TransientHave(group_id))) {
+  if (group_id != 0 && once_book_.TransientHave(group_id)) {
+    gate.lsn = state_.last_lsn;
+  } else if (mail.groups != nullptr) {
     DeliverToGroups(mail.message, mail.groups.get(), &gate);
     if (!mail.groups->empty()) {
       PassOnForwarded(&mail, &chain, &gate);
@@ -64,7 +66,7 @@ bool Dispatcher::Admits(const session::Session& session, Gate* gate) {
   const DeliveryScope& scope = special.scope;
   if (!session.recorded()) {
     if (scope.only != DeliveryScope::kAll) return false;
-    if (special.repeated && once_book_.TransientHave(special.id)) return false;
+    if (special.id != 0 && once_book_.TransientHave(special.id)) return false;
     special.given_to_transient = true;
     return true;
   }
@@ -76,9 +78,13 @@ bool Dispatcher::Admits(const session::Session& session, Gate* gate) {
     if (gate != nullptr) gate->refused = true;
     return false;
   }
-  if (special.repeated && once_book_.Has(special.id, partition)) return false;
-  if (std::none_of(special.given_to.begin(), special.given_to.end(), is))
-    special.given_to.push_back(partition);
+  if (std::any_of(special.given_to.begin(), special.given_to.end(), is)) return true;
+  // Not only what is sent for a second time is looked up: its first copy may be on the way still.
+  if (special.id != 0 && once_book_.Has(special.id, partition)) {
+    if (gate != nullptr) gate->lsn = state_.last_lsn;  // the copy it was given has to be durable
+    return false;
+  }
+  special.given_to.push_back(partition);
   return true;
 }
 

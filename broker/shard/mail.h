@@ -158,8 +158,9 @@ struct ForwardedPublish {
   std::unique_ptr<std::vector<std::string>> groups;
   std::vector<PlaceId> tried;  // places that had no member of the groups who could have it
   DeliveryScope scope;         // of the plain ones
-  // Names a QoS 2 message, however often it is sent; 0: it is none. repeated: it may have been sent
-  // before, and whoever has it says so and does no more.
+  // Names a QoS 2 message, however often it is sent; 0: it is none. Whoever has it says so and does
+  // no more, also when it is the first copy that comes second. repeated: it may have been sent
+  // before; who cannot know yet whether it has it refuses it.
   uint64_t once = 0;
   bool repeated = false;
   session::CommitGroupPtr commit_group;  // the records belong to it; null = to none

@@ -2,6 +2,9 @@
 // node 0, at=2 and at=3 node 1, at=4 and at=5 node 2.
 #include <gtest/gtest.h>
 
+#include <optional>
+#include <utility>
+
 #include "broker/shard/lifecycle.h"
 #include "tests/unit/shard/three_nodes.h"
 #include "tests/unit/shard/transcript.h"
@@ -355,6 +358,37 @@ TEST_F(ClusterTest, ANodeThatWasAwayLearnsWhatWasRetainedAndRemoved) {
     s< publish t/new y retain
     s> ping
     s< pingresp
+  )");
+}
+
+TEST_F(ClusterTest, TheFirstCopyOfAQos2MessageMayComeSecond) {
+  std::optional<Mail> first;
+  std::pair<ShardId, ShardId> way;
+  t_.node().on_mail = [&](ShardId from, ShardId to, Mail* mail) {
+    if (first.has_value() || !std::holds_alternative<ForwardedPublish>(*mail)) return true;
+    EXPECT_FALSE(std::get<ForwardedPublish>(*mail).repeated);
+    way = {from, to};
+    first = std::move(*mail);
+    return false;
+  };
+  Play(R"(
+    s> connect id=@s1 keep expiry=1000 at=2
+    s< connack
+    s> subscribe 1 t q2
+    s< suback 1 0x02
+    p> connect id=@p0 keep expiry=1000 at=0
+    p< connack
+    p> publish 1 t m q2
+    part 0 1
+    p< pubrec 1
+    join 0 1
+    s< publish t m q2 #1
+  )");
+  ASSERT_TRUE(first.has_value());
+  t_.node().Bring(way.first, way.second, std::move(*first));
+  Play(R"(
+    p> pubrel 1
+    p< pubcomp 1
   )");
 }
 
