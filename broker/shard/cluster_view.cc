@@ -257,14 +257,19 @@ void ClusterView::OnClaim(PlaceId from, const RowChange& change) {
 void ClusterView::OnKept(PlaceId from, const Kept& kept) {
   if (kept.partition >= state_.table.size()) return;
   auto& places = state_.kept_elsewhere[kept.partition];
-  std::erase(places, from);
-  if (!kept.done) places.push_back(from);
+  if (!kept.done) {
+    places.push_back({from, dispatcher_.outbox().LastOf(kept.partition)});
+    return;
+  }
+  const auto first = std::find_if(places.begin(), places.end(),
+                                  [from](const auto& each) { return each.place == from; });
+  if (first != places.end()) places.erase(first);
   if (places.empty()) state_.kept_elsewhere.erase(kept.partition);
 }
 
 void ClusterView::ForgetKept(PlaceId from) {
   absl::erase_if(state_.kept_elsewhere, [from](auto& entry) {
-    std::erase(entry.second, from);
+    std::erase_if(entry.second, [from](const auto& each) { return each.place == from; });
     return entry.second.empty();
   });
 }

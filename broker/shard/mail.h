@@ -77,9 +77,11 @@ struct Frozen {
   uint64_t move = 0;
 };
 
-// In the sender's outbox are messages for a partition of the receiver's node, which were published
-// before the two could reach each other (again): until they have come (done) the receiver's own
-// publishers' go behind them. Clients that the sender served meanwhile may be among these.
+// In the sender's outbox are messages for a partition, and until they have gone (done) the
+// receiver's own publishers' go behind them. Either the partition is of the receiver's node, and
+// they were published before the two could reach each other (again): clients that the sender served
+// meanwhile may be among these. Or sessions have moved from the sender to the receiver, who sends
+// for them from now on. Told twice, it is done twice, in order.
 struct Kept {
   session::PartitionId partition = 0;
   bool done = false;

@@ -75,6 +75,7 @@ bool Mover::Run() {
         Session* const session = state_.sessions.Find(ref);
         if (session != nullptr) state_.wheel.Cancel(&session->timer());
       }
+      dispatcher_.outbox().TellTaker(PlaceFor(partition, giving.to));
       state_.out.mail[PlaceFor(partition, giving.to)].emplace_back(
           MoveBegin{partition, giving.move});
     }

@@ -73,6 +73,12 @@ void Outbox::Close(Queue* queue) {
   if (queue->group.empty()) {
     const auto held = holds_.find(queue->partition);
     if (--held->second == 0) holds_.erase(held);
+    // Its sequences begin anew with the next message.
+    if (const auto kept = state_.kept_elsewhere.find(queue->partition);
+        kept != state_.kept_elsewhere.end()) {
+      for (KeptElsewhere& each : kept->second)
+        each.after = 0;
+    }
   }
   by_id_.erase(queue->id);
   queues_.erase(DurableKey(queue->partition, queue->group));
@@ -137,6 +143,34 @@ void Outbox::Tell(PlaceId place, std::vector<Mail>* box) {
   }
 }
 
+void Outbox::TellTaker(PlaceId place) {
+  const uint32_t ups = state_.places[place].ups;
+  for (auto& [key, queue] : queues_) {
+    if (!queue->group.empty()) continue;
+    const bool knows = std::any_of(queue->told.begin(), queue->told.end(), [&](const Told& each) {
+      return each.place == place && each.ups == ups && each.up_to == queue->last_sequence;
+    });
+    if (knows) continue;
+    queue->told.push_back({place, ups, queue->last_sequence});
+    state_.out.mail[place].emplace_back(Kept{queue->partition, false});
+  }
+}
+
+uint64_t Outbox::LastOf(PartitionId partition) const {
+  const auto found = queues_.find(DurableKey(partition, {}));
+  return found == queues_.end() ? 0 : found->second->last_sequence;
+}
+
+uint64_t Outbox::MayGoUpTo(const Queue& queue) const {
+  const auto found = state_.kept_elsewhere.find(queue.partition);
+  if (found == state_.kept_elsewhere.end()) return UINT64_MAX;
+  if (!queue.group.empty()) return 0;
+  uint64_t last = UINT64_MAX;
+  for (const KeptElsewhere& each : found->second)
+    last = std::min(last, each.after);
+  return last;
+}
+
 uint64_t Outbox::FirstLeft(const Queue& queue) {
   uint64_t first = queue.read_from;
   if (!queue.under_way.empty()) first = std::min(first, queue.under_way.front().sequence);
@@ -172,8 +206,8 @@ void Outbox::Trace(trace::Step step, PartitionId partition, const mqtt::Message&
 }
 
 bool Outbox::MayGo(Queue* queue) {
-  if (!state_.OwnerKnown(queue->partition) || state_.kept_elsewhere.contains(queue->partition) ||
-      state_.frozen.contains(queue->partition) || state_.leaving.contains(queue->partition))
+  if (!state_.OwnerKnown(queue->partition) || state_.frozen.contains(queue->partition) ||
+      state_.leaving.contains(queue->partition))
     return false;
   if (queue->rewind_to == 0) return true;
   if (!queue->under_way.empty() || queue->page_waits || state_.now < queue->rests_until)
@@ -204,6 +238,7 @@ bool Outbox::Take(Queue* queue, Outgoing* out) {
     Fetch(queue);
     return false;
   }
+  if (queue->page.front().sequence > MayGoUpTo(*queue)) return false;
   session::StoredDelivery entry = std::move(queue->page.front());
   queue->page.pop_front();
   queue->read_from = entry.sequence + 1;

@@ -63,6 +63,11 @@ class Outbox {
   // A place can be reached: it is told of what is kept for its node's partitions, and when that has
   // gone there.
   void Tell(PlaceId place, std::vector<Mail>* box);
+  // Sessions of this shard move to a place. It is told of all that is kept, some of which they may
+  // have published, and does not send what they publish there before that has gone.
+  void TellTaker(PlaceId place);
+  // The last message of the partition's own queue; 0: there is none.
+  uint64_t LastOf(session::PartitionId partition) const;
 
   // The next message that can go; false: there is none now.
   bool Next(Outgoing* out);
@@ -118,6 +123,8 @@ class Outbox {
   void Count(Queue* queue, int messages, int64_t bytes);
   // Tells who was told that what was there before the sequence has gone.
   void TellGone(Queue* queue, uint64_t before);
+  // What is behind that waits for what others keep.
+  uint64_t MayGoUpTo(const Queue& queue) const;
   static uint64_t FirstLeft(const Queue& queue);
   void NoteSince();
 

@@ -174,6 +174,13 @@ struct FrozenPartition {
   TimeMs since = 0;
 };
 
+// Another place keeps messages for a partition, see Kept. What our own outbox had for it by then,
+// up to a sequence, does not wait for those: two places that have told each other would both wait.
+struct KeptElsewhere {
+  PlaceId place = 0;
+  uint64_t after = 0;
+};
+
 struct ShardState {
   ShardState(const ShardOptions& o, const Ports& p, TimeMs start)
       : options(o),
@@ -367,8 +374,8 @@ struct ShardState {
   // is not so of some whose owner is.
   std::vector<bool> filters_known;
   bool filters_missing = false;
-  // Partitions of this node for which places that were away still keep messages (Kept).
-  absl::flat_hash_map<session::PartitionId, std::vector<PlaceId>> kept_elsewhere;
+  // Partitions for which other places keep messages that go first (Kept), as these have told us.
+  absl::flat_hash_map<session::PartitionId, std::vector<KeptElsewhere>> kept_elsewhere;
   // Partitions on the move: what is published to their durable sessions waits (Freeze).
   absl::flat_hash_map<session::PartitionId, FrozenPartition> frozen;
   // Those of them that leave this shard and have begun to be copied: nothing is taken for them.

@@ -227,5 +227,103 @@ TEST_F(OutboxTest, APublisherThatGoesBackToItsNodeGoesBehindWhatItSentMeanwhile)
   )");
 }
 
+TEST_F(OutboxTest, WhatAPublisherSendsFromItsNewNodeGoesBehindWhatTheOldOneKeeps) {
+  Play(R"(
+    s> connect id=@s1 keep expiry=1000 at=2
+    s< connack
+    s> subscribe 1 t q1
+    s< suback 1 0x01
+    crash 1
+    s< closed
+    p> connect id=@p0 keep expiry=1000 at=0
+    p< connack
+    p> publish 1 t one q1
+    p< puback 1
+    give @p0 2
+    p< disconnect 0x9c
+    p< closed
+    p> connect id=@p0 keep expiry=1000 at=4
+    p< connack present
+    p> publish 1 t two q1
+    p< puback 1
+  )");
+  // What the old node keeps is slower.
+  std::vector<std::pair<ShardId, Mail>> late;
+  t_.node().on_mail = [&](ShardId from, ShardId, Mail* mail) {
+    if (from >= 2 || !std::holds_alternative<ForwardedPublish>(*mail)) return true;
+    late.emplace_back(from, std::move(*mail));
+    return false;
+  };
+  Play(R"(
+    revive 1
+    s> connect id=@s1 keep expiry=1000 at=2
+    s< connack present
+    p> publish 2 t three q1
+    p< puback 2
+  )");
+  t_.node().on_mail = nullptr;
+  ASSERT_EQ(late.size(), 1u);
+  const auto to = static_cast<ShardId>(2 + PartitionOf(IdOf(1, "s"), 256) % 2);
+  t_.node().Bring(late[0].first, to, std::move(late[0].second));
+  Play(R"(
+    p> publish 3 t four q1
+    p< puback 3
+    s< publish t one q1 #1
+    s< publish t two q1 #2
+    s< publish t three q1 #3
+    s< publish t four q1 #4
+  )");
+}
+
+TEST_F(OutboxTest, NodesThatKeepForEachOthersPublishersDoNotWaitForEachOther) {
+  Play(R"(
+    s> connect id=@s1 keep expiry=1000 at=2
+    s< connack
+    s> subscribe 1 a q1
+    s< suback 1 0x01
+    s> subscribe 2 b q1
+    s< suback 2 0x01
+    crash 1
+    s< closed
+    p> connect id=@p0 keep expiry=1000 at=0
+    p< connack
+    p> publish 1 a one q1
+    p< puback 1
+    o> connect id=@o2 keep expiry=1000 at=4
+    o< connack
+    o> publish 1 b eins q1
+    o< puback 1
+    give @p0 2
+    p< disconnect 0x9c
+    p< closed
+    give @o2 0
+    o< disconnect 0x9c
+    o< closed
+    p> connect id=@p0 keep expiry=1000 at=4
+    p< connack present
+    p> publish 2 a two q1
+    p< puback 2
+    o> connect id=@o2 keep expiry=1000 at=0
+    o< connack present
+    o> publish 2 b zwei q1
+    o< puback 2
+    give @p0 0
+    p< disconnect 0x9c
+    p< closed
+    p> connect id=@p0 keep expiry=1000 at=0
+    p< connack present
+    p> publish 3 a three q1
+    p< puback 3
+    revive 1
+    s> connect id=@s1 keep expiry=1000 at=2
+    s< connack present
+    s< publish a one q1 #1
+    s< publish b eins q1 #2
+    s< publish b zwei q1 #3
+    s< publish a two q1 #4
+    s< publish a three q1 #5
+  )");
+}
+
 }  // namespace
 }  // namespace skein::shard
