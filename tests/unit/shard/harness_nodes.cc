@@ -116,7 +116,8 @@ void Node::Die(NodeNumber node) {
     const bool here = NodeOf(l.shard) == node;
     if (l.edge == node) l.cut = true;
     if (!here) continue;
-    l.orphan = l.edge != node;  // until its edge notices
+    // Until its edge notices; one that has lost the node before has nothing left to notice.
+    l.orphan = l.edge != node && sees_[l.edge][node];
     l.connected = l.moving = false;
   }
   for (ShardId index = First(node); index < First(node) + options_.shards; ++index) {
