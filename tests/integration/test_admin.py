@@ -3,12 +3,17 @@
 import concurrent.futures
 import contextlib
 import json
+import os
+import pathlib
+import re
 import socket
 import subprocess
 
+import mqtt_wire as wire
 import pytest
 from admin_client import ask, cluster_of
 from mqtt_client import DEADLINE, Client
+from mqtt_wire import PUBACK, PUBLISH
 from support.broker import Broker, BrokerError, accepts, free_port, program, wait_until
 
 TOKEN = "0123456789abcdef0123456789abcdef"
@@ -49,6 +54,39 @@ def test_a_node_alone(start_broker):
         assert status == 409 and "alone" in answer["error"], path
     assert ask(broker, "/api/v1/nothing")[0] == 404
     assert ask(broker, "/api/v1/cluster", "POST", "")[0] == 405
+
+
+def hang_library():
+    """What makes a preloaded program hang: $SKEIN_HANG_LIBRARY, or of the build that $SKEINMQD is from."""
+    path = os.environ.get("SKEIN_HANG_LIBRARY") or str(pathlib.Path(program()).parents[2] / "tests" / "support" / "libskein_hang.so")
+    if not os.access(path, os.R_OK):
+        raise BrokerError(f"{path} is not there: set SKEIN_HANG_LIBRARY")
+    return path
+
+
+def test_a_node_that_hangs_is_not_alive(start_broker, tmp_path):
+    """A loop and a disk that really hang, for longer than the 30 seconds that are borne; both come back."""
+    # AddressSanitizer insists on being the first library.
+    asan = ":".join(filter(None, [os.environ.get("ASAN_OPTIONS"), "verify_asan_link_order=0"]))
+    broker = ready(start_broker(shards=2, environment={"LD_PRELOAD": hang_library(), "SKEIN_HANG": str(tmp_path), "ASAN_OPTIONS": asan}))
+    with contextlib.closing(Client(broker.address, 5).handshake("lasting", clean=False, props=[(wire.SESSION_EXPIRY, 100)])) as client:
+        client.subscribe("t", qos=1)
+        assert ask(broker, "/livez")[0] == 200
+        (tmp_path / "sync").touch()
+        client.send(wire.publish(5, "t", b"x", 1, 1))
+        wait_until((tmp_path / "sync.held").exists, DEADLINE, "the disk hangs")
+        (tmp_path / "loop").touch()
+        wait_until((tmp_path / "loop.held").exists, DEADLINE, "a loop hangs")
+        status, health = wait_until(lambda: (lambda got: got if len(got[1]["reasons"]) == 2 else None)(ask(broker, "/livez")), 2 * DEADLINE,
+                                    "both are told")
+        assert status == 503 and health["ok"] is False
+        assert re.fullmatch(r"the event loop of shard [01] has not turned for 3\d{4} ms", health["reasons"][0]), health
+        assert re.fullmatch(r"the disk has not answered for \d{5} ms", health["reasons"][1]), health
+        (tmp_path / "loop").unlink()
+        wait_until(lambda: len(ask(broker, "/livez")[1]["reasons"]) == 1, DEADLINE, "the loop turns again")
+        (tmp_path / "sync").unlink()
+        wait_until(lambda: ask(broker, "/livez")[0] == 200, DEADLINE, "the disk answers again")
+        assert {client.receive().kind for _ in range(2)} == {PUBACK, PUBLISH}, "what waited for the disk goes on"
 
 
 @pytest.mark.parametrize("shards", [1, 2])
