@@ -170,6 +170,39 @@ test("topics are tried over WebSocket; what is retained is seen and deleted", as
   await visit.close();
 });
 
+test("explain says what would become of a message, and publishes nothing", async () => {
+  const present = broker.client(0, "here");
+  await connected(present);
+  const got = [];
+  present.on("message", (topic) => got.push(topic));
+  await present.subscribeAsync("line/+/alarm", { qos: 1 });
+  const away = broker.client(0, "away", { clean: false, properties: { sessionExpiryInterval: 300 } });
+  await connected(away);
+  await away.subscribeAsync("line/#", { qos: 1 });
+  await away.endAsync();
+  const visit = await signedIn("#/explain");
+  const { page } = visit;
+  await page.getByLabel("Topic", { exact: true }).fill("line/3/alarm");
+  await page.getByLabel("Published by").fill("here");
+  await page.getByRole("button", { name: "Explain" }).click();
+  await visit.text("here may publish here.");
+  await visit.text("1 client would be sent it, 1 would find it in their queue, 0 would not get it.");
+  await visit.text("The topic has no retained message.");
+  await page.getByRole("row", { name: /^here deliver connected line\/\+\/alarm 1 / }).waitFor();
+  await page.getByRole("row", { name: /^away queue offline: it waits until the client comes back line\/# 1 / }).waitFor();
+  // It follows what changes.
+  await present.publishAsync("line/3/alarm", "real", { qos: 1, retain: true });
+  await visit.text("The topic has a retained message.");
+  await until(() => got.length === 1, "only what was really published arrives");
+  await page.getByLabel("Topic", { exact: true }).fill("line/4/temperature");
+  await page.getByRole("button", { name: "Explain" }).click();
+  await visit.text("0 clients would be sent it, 1 would find it in their queue, 0 would not get it.");
+  await broker.ask("retained?filter=line/%23", "DELETE");
+  await present.endAsync();
+  await broker.ask("clients/away/session", "DELETE");
+  await visit.close();
+});
+
 test("every other screen shows what the node answers", async () => {
   const offline = broker.client(0, "sleeper", { clean: false, properties: { sessionExpiryInterval: 300 } });
   await connected(offline);

@@ -229,10 +229,17 @@ test("the theme follows the system until one is chosen; on a phone the menu open
   const back = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
   await visit.title("Overview");
   const dark = await back();
+  await page.emulateMedia({ colorScheme: "light" });
+  await page.waitForFunction((before) => getComputedStyle(document.documentElement).backgroundColor !== before, dark);
+  await page.emulateMedia({ colorScheme: "dark" });
+  await page.waitForFunction((before) => getComputedStyle(document.documentElement).backgroundColor === before, dark);
   await page.getByRole("button", { name: "Menu" }).click();
   await page.getByLabel("Theme").selectOption("Light");
   const light = await back();
   assert.notEqual(light, dark);
+  await page.emulateMedia({ colorScheme: "light" });
+  await page.emulateMedia({ colorScheme: "dark" });
+  assert.equal(await back(), light, "what was chosen stays");
   await page.reload();
   await visit.title("Overview");
   assert.equal(await back(), light);

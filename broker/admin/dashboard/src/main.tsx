@@ -5,7 +5,7 @@ import { ask, onUnauthorized, setToken, token } from "./lib/api";
 import { NO_HISTORY, remember, type History } from "./lib/history";
 import { usePoll } from "./lib/poll";
 import { hashOf, useRoute, type Route } from "./lib/route";
-import { chooseTheme, storedTheme, type Theme } from "./lib/theme";
+import { chooseTheme, followSystem, storedTheme, type Theme } from "./lib/theme";
 import type { Overview } from "./lib/types";
 import { ClientScreen } from "./screens/client";
 import { ClientsScreen, SlowScreen } from "./screens/clients";
@@ -180,5 +180,6 @@ function App() {
 const root = document.getElementById("app");
 if (root) {
   root.textContent = "";
+  followSystem();
   render(<App />, root);
 }

@@ -12,12 +12,23 @@ export function storedTheme(): Theme {
   }
 }
 
+const systemIsDark = () => matchMedia("(prefers-color-scheme: dark)");
+
+// The page says light or dark, never "system": each palette stands once in the style.
 export function applyTheme(theme: Theme): void {
-  if (theme === "system") delete document.documentElement.dataset.theme;
-  else document.documentElement.dataset.theme = theme;
+  const dark = theme === "system" ? systemIsDark().matches : theme === "dark";
+  document.documentElement.dataset.theme = dark ? "dark" : "light";
+}
+
+let chosen: Theme | undefined;
+
+// From now on, when the system changes its mind.
+export function followSystem(): void {
+  systemIsDark().addEventListener("change", () => applyTheme(chosen ?? storedTheme()));
 }
 
 export function chooseTheme(theme: Theme): void {
+  chosen = theme;
   applyTheme(theme);
   try {
     localStorage.setItem(KEY, theme);
