@@ -11,6 +11,7 @@
 #include "broker/admin/answers.h"
 #include "broker/admin/gather.h"
 #include "broker/admin/render.h"
+#include "broker/admin/subscription_json.h"
 #include "broker/routing/topic.h"
 
 namespace skein::admin {
@@ -45,14 +46,8 @@ Json ClientJson(const shard::ClientRow& row, const ClusterStatus& cluster) {
   return json;
 }
 
-Json SubscriptionJson(const std::string& filter, const routing::SubscriptionOptions& options) {
-  Json json;
-  json["filter"] = filter;
-  json["qos"] = static_cast<int>(options.qos);
-  json["no_local"] = options.no_local;
-  json["retain_as_published"] = options.retain_as_published;
-  json["retain_handling"] = options.retain_handling;
-  json["identifier"] = options.identifier == 0 ? Json() : Json(options.identifier);
+Json SubscriptionRow(const std::string& filter, const routing::SubscriptionOptions& options) {
+  Json json = SubscriptionJson(filter, options);
   json["share"] = OrNull(std::string(routing::ParseFilter(filter).share_name));
   return json;
 }
@@ -202,7 +197,7 @@ Response ApiClients::Find(const Request& request, const std::string& client_id) 
   Json json = ClientJson(detail->row, *cluster);
   json["subscription_list"] = Json::array();
   for (const shard::SubscriptionRow& row : detail->subscriptions.rows)
-    json["subscription_list"].push_back(SubscriptionJson(row.filter, row.options));
+    json["subscription_list"].push_back(SubscriptionRow(row.filter, row.options));
   return Ok(json);
 }
 
@@ -238,7 +233,7 @@ Response ApiClients::MySubscriptions(const Request& request) {
     Json each;
     each["client_id"] = row.client_id;
     each["node"] = node_.name();
-    each.update(SubscriptionJson(row.filter, row.options));
+    each.update(SubscriptionRow(row.filter, row.options));
     json["subscriptions"].push_back(std::move(each));
   }
   json["more"] = list->more;

@@ -40,10 +40,6 @@ nlohmann::json Plain(const Json& json) {
   return nlohmann::json(json);
 }
 
-int NotUnderstood(const AdminOptions& options, std::ostream& err) {
-  return Fail(options.server.url + ": the answer is not understood; is this a SkeinMQ node?", err);
-}
-
 // Nothing: it went wrong, and *code says how.
 std::optional<Json> AskJson(const AdminOptions& options, const HttpRequest& request,
                             std::ostream& err, int* code) {
@@ -51,7 +47,7 @@ std::optional<Json> AskJson(const AdminOptions& options, const HttpRequest& requ
   if (!answer) return std::nullopt;
   Json json = Json::parse(answer->body, nullptr, false);
   if (json.is_object()) return json;
-  *code = NotUnderstood(options, err);
+  *code = NotUnderstood(options.server, err);
   return std::nullopt;
 }
 
@@ -80,7 +76,7 @@ std::optional<Json> AskPages(const AdminOptions& options, const char* path, cons
     std::optional<Json> part = AskJson(options, request, err, code);
     if (!part) return std::nullopt;
     if (!part->contains(list) || !(*part)[list].is_array()) {
-      *code = NotUnderstood(options, err);
+      *code = NotUnderstood(options.server, err);
       return std::nullopt;
     }
     if (!all) {
@@ -174,7 +170,7 @@ int ShowQueue(const AdminOptions& options, const std::string& client_id, size_t 
     out << Dump(*json);
     return kExitOk;
   }
-  if (!json->contains("messages")) return NotUnderstood(options, err);
+  if (!json->contains("messages")) return NotUnderstood(options.server, err);
   PrintTable({{"RECEIVED", "received_at"},
               {"QOS", "qos"},
               {"PACKET", "packet_id"},
@@ -203,7 +199,7 @@ int GetRetained(const AdminOptions& options, const std::string& topic, std::ostr
       AskJson(options, {"GET", "/api/v1/retained", {{"filter", topic}}, {}}, err, &code);
   if (!json) return code;
   if (!json->contains("messages") || !(*json)["messages"].is_array())
-    return NotUnderstood(options, err);
+    return NotUnderstood(options.server, err);
   if ((*json)["messages"].empty())
     return Fail("nothing is retained under '" + topic + "'", err, kExitRefused);
   const Json& message = (*json)["messages"][0];
@@ -249,7 +245,7 @@ int ShowEvents(const AdminOptions& options, const ListOptions& list, bool follow
     const auto json = AskJson(options, request, err, &code);
     if (!json) return code;
     if (!json->contains("events") || !json->contains("last") || !(*json)["last"].is_string())
-      return NotUnderstood(options, err);
+      return NotUnderstood(options.server, err);
     if (options.json && follow) {
       for (const Json& event : (*json)["events"])
         out << Dump(event);
@@ -274,7 +270,7 @@ int ListBans(const AdminOptions& options, std::ostream& out, std::ostream& err) 
     out << Dump(*json);
     return kExitOk;
   }
-  if (!json->contains("bans")) return NotUnderstood(options, err);
+  if (!json->contains("bans")) return NotUnderstood(options.server, err);
   PrintTable(kBanColumns, Plain((*json)["bans"]), out);
   TellSilent(*json, err);
   return kExitOk;

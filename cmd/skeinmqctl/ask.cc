@@ -36,6 +36,20 @@ std::optional<HttpAnswer> Ask(const ServerOptions& server, const HttpRequest& re
   return *answer;
 }
 
+int NotUnderstood(const ServerOptions& server, std::ostream& err) {
+  return Fail(server.url + ": the answer is not understood; is this a SkeinMQ node?", err);
+}
+
+int Show(const ServerOptions& server, const HttpRequest& request, bool json, const Print& print,
+         std::ostream& out, std::ostream& err) {
+  int code = kExitOk;
+  const auto answer = Ask(server, request, err, &code);
+  if (!answer) return code;
+  if (!json) return print(answer->body) ? kExitOk : NotUnderstood(server, err);
+  out << answer->body;
+  return kExitOk;
+}
+
 std::string EscapeSegment(std::string_view text) {
   constexpr char kDigits[] = "0123456789ABCDEF";
   std::string escaped;

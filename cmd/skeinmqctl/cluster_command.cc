@@ -20,19 +20,13 @@ std::string StateOf(const std::string& body) {
   return known ? json["state"].get<std::string>() : "";
 }
 
-using Print = bool (*)(const std::string& body, std::ostream& out, std::ostream& err);
+using PrintBody = bool (*)(const std::string& body, std::ostream& out, std::ostream& err);
 
-int Show(const ClusterOptions& options, const HttpRequest& request, Print print, std::ostream& out,
-         std::ostream& err) {
-  int code = kExitOk;
-  const auto answer = Ask(options.server, request, err, &code);
-  if (!answer) return code;
-  if (options.json) {
-    out << answer->body;
-    return kExitOk;
-  }
-  if (print(answer->body, out, err)) return kExitOk;
-  return Fail(options.server.url + ": the answer is not understood; is this a SkeinMQ node?", err);
+int Show(const ClusterOptions& options, const HttpRequest& request, PrintBody print,
+         std::ostream& out, std::ostream& err) {
+  return Show(
+      options.server, request, options.json,
+      [&](const std::string& body) { return print(body, out, err); }, out, err);
 }
 
 // Whether the node stops answering in that time.

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/escaping.h"
+#include "broker/admin/subscription_json.h"
 
 namespace skein::ctl {
 namespace {
@@ -31,17 +32,6 @@ Json MessageJson(const mqtt::Message& message) {
   return json;
 }
 
-Json SubscriptionJson(const std::string& filter, const routing::SubscriptionOptions& options) {
-  Json json;
-  json["filter"] = filter;
-  json["qos"] = static_cast<int>(options.qos);
-  json["no_local"] = options.no_local;
-  json["retain_as_published"] = options.retain_as_published;
-  json["retain_handling"] = options.retain_handling;
-  json["identifier"] = options.identifier == 0 ? Json() : Json(options.identifier);
-  return json;
-}
-
 std::string Text(const Json& json, bool pretty = false) {
   return json.dump(pretty ? 2 : -1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
@@ -67,7 +57,7 @@ std::string SessionJson(const session::SessionImage& image, bool pretty) {
   json["will_due_ms"] = TimeJson(image.will_due);
   json["subscriptions"] = Json::array();
   for (const auto& [filter, options] : image.subscriptions)
-    json["subscriptions"].push_back(SubscriptionJson(filter, options));
+    json["subscriptions"].push_back(admin::SubscriptionJson(filter, options));
   json["inbound_packet_ids"] = Json::array();
   for (const session::InboundTaken& taken : image.inbound)
     json["inbound_packet_ids"].push_back(taken.packet_id);

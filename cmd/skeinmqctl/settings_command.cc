@@ -65,42 +65,34 @@ int Publish(const AdminOptions& options, const PublishOptions& publish, std::ost
     body["user_properties"].push_back(
         {property.substr(0, equals), equals == property.npos ? "" : property.substr(equals + 1)});
   }
-  int code = kExitOk;
-  const auto answer = Ask(
+  const auto tell = [&](const std::string& answer) {
+    const Json json = Json::parse(answer, nullptr, false);
+    if (!json.is_object()) return false;
+    out << (json.value("no_subscriber", false) ? "published; nobody has subscribed to it\n"
+                                               : "published\n");
+    return true;
+  };
+  return Show(
       options.server,
       {"POST", "/api/v1/publish", {}, body.dump(-1, ' ', false, Json::error_handler_t::replace)},
-      err, &code);
-  if (!answer) return code;
-  if (options.json) {
-    out << answer->body;
-    return kExitOk;
-  }
-  const Json json = Json::parse(answer->body, nullptr, false);
-  const bool nobody = json.is_object() && json.value("no_subscriber", false);
-  out << (nobody ? "published; nobody has subscribed to it\n" : "published\n");
-  return kExitOk;
+      options.json, tell, out, err);
 }
 
 int ShowConfig(const AdminOptions& options, const std::string& node, bool changed,
                std::ostream& out, std::ostream& err) {
   HttpRequest request{"GET", "/api/v1/config", {}, {}};
   if (!node.empty()) request.query.emplace_back("node", node);
-  int code = kExitOk;
-  const auto answer = Ask(options.server, request, err, &code);
-  if (!answer) return code;
-  if (options.json) {
-    out << answer->body;
-    return kExitOk;
-  }
-  const Json json = Json::parse(answer->body, nullptr, false);
-  if (!json.is_object() || !json.contains("values") || !json["values"].is_array())
-    return Fail(options.server.url + ": the answer is not understood", err);
-  Json rows = Json::array();
-  for (const Json& row : json["values"]) {
-    if (!changed || TextOf(row, "source") != "default") rows.push_back(row);
-  }
-  PrintTable({{"KEY", "key"}, {"SOURCE", "source"}, {"VALUE", "value"}}, rows, out);
-  return kExitOk;
+  const auto tell = [&](const std::string& answer) {
+    const Json json = Json::parse(answer, nullptr, false);
+    if (!json.is_object() || !json.contains("values") || !json["values"].is_array()) return false;
+    Json rows = Json::array();
+    for (const Json& row : json["values"]) {
+      if (!changed || TextOf(row, "source") != "default") rows.push_back(row);
+    }
+    PrintTable({{"KEY", "key"}, {"SOURCE", "source"}, {"VALUE", "value"}}, rows, out);
+    return true;
+  };
+  return Show(options.server, request, options.json, tell, out, err);
 }
 
 int ReloadConfig(const AdminOptions& options, std::ostream& out, std::ostream& err) {

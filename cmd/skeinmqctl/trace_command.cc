@@ -19,10 +19,6 @@ constexpr auto kPause = std::chrono::milliseconds(300);
 
 std::atomic<bool> interrupted{false};
 
-int NotUnderstood(const ServerOptions& server, std::ostream& err) {
-  return Fail(server.url + ": the answer is not understood; is this a SkeinMQ node?", err);
-}
-
 void Interrupt(int /*signal*/) {
   interrupted = true;
 }
@@ -83,14 +79,9 @@ int ExplainTopic(const ExplainOptions& options, std::ostream& out, std::ostream&
   if (options.payload_bytes > 0)
     request.query.emplace_back("payload_bytes", std::to_string(options.payload_bytes));
   if (options.limit) request.query.emplace_back("limit", std::to_string(*options.limit));
-  int code = kExitOk;
-  const auto answer = Ask(options.server, request, err, &code);
-  if (!answer) return code;
-  if (options.json) {
-    out << answer->body;
-    return kExitOk;
-  }
-  return PrintExplanation(answer->body, out, err) ? kExitOk : NotUnderstood(options.server, err);
+  return Show(
+      options.server, request, options.json,
+      [&](const std::string& body) { return PrintExplanation(body, out, err); }, out, err);
 }
 
 int TraceMessages(const TraceOptions& options, std::ostream& out, std::ostream& err) {
