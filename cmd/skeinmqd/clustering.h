@@ -17,6 +17,7 @@
 #include "broker/admin/peers.h"
 #include "broker/shard/broker.h"
 #include "cluster/coordinator/coordinator.h"
+#include "cluster/link/grpc_log.h"
 #include "cluster/link/peer_net.h"
 #include "cmd/skeinmqd/config.h"
 
@@ -28,7 +29,8 @@ class Clustering {
     return config.cluster_peers.size() > 1 || !config.cluster_etcd.empty();
   }
 
-  Clustering(const config::Config& config, Logger* log) : config_(config), log_(log) {}
+  Clustering(const config::Config& config, Logger* log)
+      : config_(config), log_(log), grpc_log_(log) {}
   ~Clustering() { Stop(); }
 
   // Before the stores are opened. Cancelled: one of the signals came while it waited.
@@ -79,6 +81,7 @@ class Clustering {
 
   const config::Config& config_;
   Logger* const log_;
+  const cluster::GrpcLog grpc_log_;
   cluster::PeerNetOptions net_options_;
   std::unique_ptr<cluster::Coordinator> coordinator_;  // null: a fixed list
   std::unique_ptr<cluster::PeerNet> net_;

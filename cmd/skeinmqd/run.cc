@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <thread>
 
 #include "broker/net/socket.h"
@@ -216,100 +217,162 @@ int Check(const Options& options) {
   return ExitCode::kExitOk;
 }
 
+// The parts of a running node in the order in which they come up, which is the order in which one
+// needs the other.
+class Node {
+ public:
+  Node(const Options& options, const sigset_t& signals, skein::config::ProcessLogger* log)
+      : options_(options),
+        signals_(signals),
+        log_(*log),
+        reloader_(options, log),
+        security_(options.config, log),
+        admin_(options.config, log),
+        bans_(security_.bans(), log) {}
+
+  // Each of these: a value is what the process ends with, before it has served anybody.
+  using Exit = std::optional<int>;
+
+  // Files that the configuration names, and the operators' door.
+  Exit Open();
+  Exit Join();
+  Exit OpenStores(std::shared_ptr<rocksdb::FileSystem> file_system);
+  Exit Serve();
+
+  void WaitAndStop();
+
+ private:
+  Exit Fail(std::string_view event, const absl::Status& status, int code) {
+    log_.Log(LogLevel::kError, event, {{"error", Text(status)}});
+    return code;
+  }
+  skein::shard::BrokerPorts Ports();
+  absl::Status Start();
+  void TellListeners();
+
+  const Options& options_;
+  const sigset_t& signals_;
+  skein::config::ProcessLogger& log_;
+  skein::Reloader reloader_;
+  skein::Security security_;
+  skein::AdminDoor admin_;
+  skein::shard::BrokerOptions broker_options_;
+  std::unique_ptr<skein::Clustering> cluster_;  // null: the node is alone
+  Stores stores_;
+  skein::shard::SysTopics sys_topics_;
+  skein::BanBook bans_;
+  std::unique_ptr<skein::shard::Broker> broker_;
+};
+
+Node::Exit Node::Open() {
+  if (const absl::Status loaded = security_.Load(options_.config); !loaded.ok())
+    return Fail("config.failed", loaded, ExitCode::kExitUsage);
+  if (options_.repair) return std::nullopt;
+  const absl::Status opened = admin_.Open();
+  if (opened.ok()) return std::nullopt;
+  return Fail("admin.failed", opened,
+              absl::IsInvalidArgument(opened) ? ExitCode::kExitUsage : ExitCode::kExitRuntime);
+}
+
+Node::Exit Node::Join() {
+  broker_options_ = MakeBrokerOptions(options_.config, &security_);
+  if (!skein::Clustering::Wanted(options_.config) || options_.repair) return std::nullopt;
+  cluster_ = std::make_unique<skein::Clustering>(options_.config, &log_);
+  const absl::Status joined = cluster_->Join(signals_, &broker_options_);
+  if (joined.ok()) return std::nullopt;
+  if (absl::IsCancelled(joined)) return ExitCode::kExitOk;
+  return Fail("cluster.failed", joined, ExitCode::kExitRuntime);
+}
+
+Node::Exit Node::OpenStores(std::shared_ptr<rocksdb::FileSystem> file_system) {
+  const absl::Status opened =
+      stores_.Open(options_, broker_options_.shards, &log_, std::move(file_system));
+  if (!opened.ok()) return Fail("store.failed", opened, ExitCode::kExitRuntime);
+  if (!options_.repair) return std::nullopt;
+  stores_.Stop();
+  log_.Log(LogLevel::kInfo, "store.repaired", {{"data_dir", options_.config.data_dir}});
+  return ExitCode::kExitOk;
+}
+
+skein::shard::BrokerPorts Node::Ports() {
+  skein::shard::BrokerPorts ports;
+  stores_.Connect(&ports);
+  ports.sys = &sys_topics_;
+  ports.authenticator = security_.authenticator();
+  bans_.Load(ports.retained, skein::net::Clock().Now());
+  ports.on_kept = [this](const skein::mqtt::Message& message) { bans_.Apply(message); };
+  ports.bans = security_.bans();
+  ports.gatekeeper = &security_;
+  ports.rules = security_.rules();
+  ports.traces = admin_.traces().sink();
+  ports.log = &log_;
+  ports.random = skein::RandomUint64;
+  return ports;
+}
+
+absl::Status Node::Start() {
+  if (cluster_ != nullptr) {
+    cluster_->AnswerWith([this](const auto& request) { return admin_.Answer(request); });
+    cluster_->Connect(broker_.get());
+  }
+  absl::Status started = broker_->Start();
+  if (!started.ok() || cluster_ == nullptr) return started;
+  started = cluster_->Start();
+  if (!started.ok()) broker_->Stop();
+  return started;
+}
+
+Node::Exit Node::Serve() {
+  broker_ = std::make_unique<skein::shard::Broker>(broker_options_, Ports());
+  if (const absl::Status started = Start(); !started.ok())
+    return Fail("broker.failed", started, ExitCode::kExitRuntime);
+  admin_.settings().Attach({security_.bans(), &bans_, stores_.backup()});
+  admin_.node().Attach(broker_.get(), cluster_.get(), stores_.disk());
+  admin_.metrics().Attach({broker_.get(), cluster_.get(), stores_.disk(), &security_, &log_});
+  TellListeners();
+  return std::nullopt;
+}
+
+void Node::TellListeners() {
+  const std::vector<skein::net::Endpoint> endpoints = broker_->endpoints();
+  for (size_t i = 0; i < endpoints.size(); ++i) {
+    skein::config::Listener listener = options_.config.listeners[i];
+    listener.address.port = endpoints[i].port;
+    log_.Log(LogLevel::kInfo, "listener.ready", {{"url", skein::config::FormatUrl(listener)}});
+  }
+}
+
+void Node::WaitAndStop() {
+  skein::SysPublisher sys(options_.config, broker_.get());
+  const int signal_number =
+      WaitForStop(signals_, options_.config.reload_watch, &reloader_, &security_, broker_.get(),
+                  cluster_.get(), &admin_, &bans_, &sys);
+  log_.Log(LogLevel::kInfo, "broker.stopping", {{"signal", signal_number}});
+  admin_.node().Stopping();
+  if (cluster_ != nullptr) cluster_->Drain(signals_);
+  admin_.Stop();
+  if (cluster_ != nullptr) cluster_->StopAnswering();
+  broker_->Stop();
+  if (cluster_ != nullptr) cluster_->Stop();
+  security_.Stop();
+  stores_.Stop();
+}
+
 int Run(const Options& options, const sigset_t& signals,
         std::shared_ptr<rocksdb::FileSystem> file_system) {
   const auto logger =
       skein::config::MakeLogger(options.config.log_level, options.config.log_format, STDERR_FILENO);
   logger->Log(LogLevel::kInfo, "broker.starting",
               {{"version", skein::config::Version()}, {"node_id", options.config.node_id}});
-  for (const std::string& warning : options.warnings) {
+  for (const std::string& warning : options.warnings)
     logger->Log(LogLevel::kWarn, "config.warning", {{"text", warning}});
-  }
-
   skein::net::RaiseFileLimit();
-  skein::Reloader reloader(options, logger.get());
-  skein::Security security(options.config, logger.get());
-  if (const absl::Status loaded = security.Load(options.config); !loaded.ok()) {
-    logger->Log(LogLevel::kError, "config.failed", {{"error", Text(loaded)}});
-    return ExitCode::kExitUsage;
-  }
-  skein::AdminDoor admin(options.config, logger.get());
-  if (const absl::Status opened = options.repair ? absl::OkStatus() : admin.Open(); !opened.ok()) {
-    logger->Log(LogLevel::kError, "admin.failed", {{"error", Text(opened)}});
-    return absl::IsInvalidArgument(opened) ? ExitCode::kExitUsage : ExitCode::kExitRuntime;
-  }
-  skein::shard::BrokerOptions broker_options = MakeBrokerOptions(options.config, &security);
-  std::unique_ptr<skein::Clustering> cluster;
-  if (skein::Clustering::Wanted(options.config) && !options.repair) {
-    cluster = std::make_unique<skein::Clustering>(options.config, logger.get());
-    if (const absl::Status joined = cluster->Join(signals, &broker_options); !joined.ok()) {
-      if (absl::IsCancelled(joined)) return ExitCode::kExitOk;
-      logger->Log(LogLevel::kError, "cluster.failed", {{"error", Text(joined)}});
-      return ExitCode::kExitRuntime;
-    }
-  }
-  Stores stores;
-  if (const absl::Status opened =
-          stores.Open(options, broker_options.shards, logger.get(), std::move(file_system));
-      !opened.ok()) {
-    logger->Log(LogLevel::kError, "store.failed", {{"error", Text(opened)}});
-    return ExitCode::kExitRuntime;
-  }
-  if (options.repair) {
-    stores.Stop();
-    logger->Log(LogLevel::kInfo, "store.repaired", {{"data_dir", options.config.data_dir}});
-    return ExitCode::kExitOk;
-  }
-  skein::shard::BrokerPorts ports;
-  stores.Connect(&ports);
-  skein::shard::SysTopics sys_topics;
-  ports.sys = &sys_topics;
-  ports.authenticator = security.authenticator();
-  skein::BanBook bans(security.bans(), logger.get());
-  bans.Load(ports.retained, skein::net::Clock().Now());
-  ports.on_kept = [&bans](const skein::mqtt::Message& message) { bans.Apply(message); };
-  ports.bans = security.bans();
-  ports.gatekeeper = &security;
-  ports.rules = security.rules();
-  ports.traces = admin.traces().sink();
-  ports.log = logger.get();
-  ports.random = skein::RandomUint64;
-  skein::shard::Broker broker(broker_options, std::move(ports));
-  if (cluster != nullptr) {
-    cluster->AnswerWith([&admin](const auto& request) { return admin.Answer(request); });
-    cluster->Connect(&broker);
-  }
-  absl::Status started = broker.Start();
-  if (started.ok() && cluster != nullptr) {
-    started = cluster->Start();
-    if (!started.ok()) broker.Stop();
-  }
-  if (!started.ok()) {
-    logger->Log(LogLevel::kError, "broker.failed", {{"error", Text(started)}});
-    return ExitCode::kExitRuntime;
-  }
-  admin.settings().Attach({security.bans(), &bans, stores.backup()});
-  admin.node().Attach(&broker, cluster.get(), stores.disk());
-  admin.metrics().Attach({&broker, cluster.get(), stores.disk(), &security, logger.get()});
-  const std::vector<skein::net::Endpoint> endpoints = broker.endpoints();
-  for (size_t i = 0; i < endpoints.size(); ++i) {
-    skein::config::Listener listener = options.config.listeners[i];
-    listener.address.port = endpoints[i].port;
-    logger->Log(LogLevel::kInfo, "listener.ready", {{"url", skein::config::FormatUrl(listener)}});
-  }
-
-  skein::SysPublisher sys(options.config, &broker);
-  const int signal_number = WaitForStop(signals, options.config.reload_watch, &reloader, &security,
-                                        &broker, cluster.get(), &admin, &bans, &sys);
-  logger->Log(LogLevel::kInfo, "broker.stopping", {{"signal", signal_number}});
-  admin.node().Stopping();
-  if (cluster != nullptr) cluster->Drain(signals);
-  admin.Stop();
-  if (cluster != nullptr) cluster->StopAnswering();
-  broker.Stop();
-  if (cluster != nullptr) cluster->Stop();
-  security.Stop();
-  stores.Stop();
+  Node node(options, signals, logger.get());
+  if (const auto exit = node.Open()) return *exit;
+  if (const auto exit = node.Join()) return *exit;
+  if (const auto exit = node.OpenStores(std::move(file_system))) return *exit;
+  if (const auto exit = node.Serve()) return *exit;
+  node.WaitAndStop();
   logger->Log(LogLevel::kInfo, "broker.stopped");
   return ExitCode::kExitOk;
 }

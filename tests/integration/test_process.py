@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -10,7 +11,7 @@ import pytest
 
 import mqtt_wire as wire
 from hostile import SECONDS
-from mqtt_client import Client
+from mqtt_client import DEADLINE, Client
 from support.broker import BrokerError, Broker, accepts, free_port, program, wait_until
 
 
@@ -285,6 +286,16 @@ def test_text_logs_have_one_line_an_event(start_broker, name):
     log = broker.log()
     assert "listener.ready" in log
     assert not any(line.startswith("forged") for line in log.splitlines())
+
+
+def test_what_grpc_says_is_in_the_log(start_broker):
+    port, other = free_port(), free_port()
+    broker = start_broker(shards=1, environment={"GRPC_VERBOSITY": "info"}, settings={"cluster.join_timeout_ms": "100ms"},
+                          arguments=["--node-id", "a", "--cluster-listen", f"127.0.0.1:{port}",
+                                     "--peers", f"a=127.0.0.1:{port},b=127.0.0.1:{other}"])
+    wait_until(lambda: " INFO grpc.said text=" in broker.log(), DEADLINE, "gRPC says something")
+    lines = (broker.folder / "stderr").read_text().splitlines()
+    assert all(re.match(r"\d{4}-\d\d-\d\dT\S+Z [A-Z]+ [a-z]+\.[a-z_]+", line) for line in lines), lines
 
 
 def test_log_level(start_broker):
