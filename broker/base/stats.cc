@@ -25,6 +25,23 @@ void Earliest(Gauge* to, const Gauge& from) {
 
 }  // namespace
 
+void PacketCounters::Merge(const PacketCounters& other) {
+  Up(&by_first_byte_, other.by_first_byte_);
+}
+
+uint64_t PacketCounters::publishes(size_t qos) const {
+  // Without and with RETAIN, and the same with DUP.
+  const size_t first = 0x30 | qos << 1;
+  return Sum(first, 2) + Sum(first | 0x08, 2);
+}
+
+uint64_t PacketCounters::Sum(size_t first, size_t count) const {
+  uint64_t sum = 0;
+  for (size_t i = first; i < first + count; ++i)
+    sum += by_first_byte_[i].value();
+  return sum;
+}
+
 void ListenerStats::Merge(const ListenerStats& other) {
   Up(&accepted, other.accepted);
   Up(&shed, other.shed);
@@ -35,9 +52,8 @@ void ListenerStats::Merge(const ListenerStats& other) {
 void ShardStats::Merge(const ShardStats& other) {
   const auto up = [&](auto... member) { (Up(&(this->*member), other.*member), ...); };
   using S = ShardStats;
-  up(&S::bytes_in, &S::bytes_out, &S::packets_in, &S::packets_out, &S::publishes_in,
-     &S::publishes_out, &S::payload_in, &S::payload_out, &S::publish_ack, &S::publish_deliver,
-     &S::loop_lag, &S::forwarded_in, &S::forwarded_out);
+  up(&S::bytes_in, &S::bytes_out, &S::packets_in, &S::packets_out, &S::payload_in, &S::payload_out,
+     &S::publish_ack, &S::publish_deliver, &S::loop_lag, &S::forwarded_in, &S::forwarded_out);
   up(&S::connections_accepted, &S::connections_closed, &S::connections_refused,
      &S::transport_failures, &S::connect_timeouts, &S::keep_alive_timeouts, &S::takeovers,
      &S::sessions_expired, &S::disconnects, &S::sessions, &S::subscriptions, &S::relays);

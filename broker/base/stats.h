@@ -154,6 +154,24 @@ struct CountersBy : std::array<Counter, N> {
   void Add(Enum value, uint64_t n = 1) { (*this)[static_cast<size_t>(value)].Add(n); }
 };
 
+// Packets of one direction by their first byte, which tells the type and the QoS of a PUBLISH: one
+// addition a packet, and what is wanted of it is added up when somebody asks.
+class PacketCounters {
+ public:
+  void Add(uint8_t first_byte, uint64_t n = 1) { by_first_byte_[first_byte].Add(n); }
+  void Merge(const PacketCounters& other);
+
+  uint64_t of_type(size_t type) const { return Sum(type << 4, 16); }
+  uint64_t publishes(size_t qos) const;
+  uint64_t publishes() const { return of_type(3); }
+  uint64_t total() const { return Sum(0, by_first_byte_.size()); }
+
+ private:
+  uint64_t Sum(size_t first, size_t count) const;
+
+  std::array<Counter, 256> by_first_byte_;
+};
+
 // Of one listener. A client of another node's listener counts where its session is, for the
 // listener that it is judged by.
 struct ListenerStats {
@@ -169,11 +187,9 @@ struct alignas(64) ShardStats {
   // --- each message or packet
   Counter bytes_in;
   Counter bytes_out;
-  std::array<Counter, 16> packets_in;  // by packet type
-  std::array<Counter, 16> packets_out;
-  std::array<Counter, 3> publishes_in;  // by QoS
-  std::array<Counter, 3> publishes_out;
-  Counter payload_in;  // bytes
+  PacketCounters packets_in;
+  PacketCounters packets_out;
+  Counter payload_in;  // bytes, of PUBLISH
   Counter payload_out;
   std::array<LatencyHistogram, 3> publish_ack;      // by QoS; of 0 there is none
   std::array<LatencyHistogram, 3> publish_deliver;  // by QoS of the delivery

@@ -28,14 +28,14 @@ void SetEach(Family family, const std::string& label, const Counters& counters,
 }
 
 // The same in both directions.
-template <typename Counters, typename Names>
-void SetBothWays(Family family, const std::string& label, const Counters& in, const Counters& out,
-                 const Names& names, size_t first) {
-  const std::array<const Counters*, 2> ways = {&in, &out};
-  for (size_t way = 0; way < ways.size(); ++way) {
+// value_of(way, i): 0 is in, 1 is out.
+template <typename Names, typename ValueOf>
+void SetBothWays(Family family, const std::string& label, const Names& names, size_t first,
+                 ValueOf value_of) {
+  for (size_t way = 0; way < kDirections.size(); ++way) {
     for (size_t i = first; i < names.size(); ++i)
       family.Set({{"direction", std::string(kDirections[way])}, {label, std::string(names[i])}},
-                 Value((*ways[way])[i]));
+                 Value(value_of(way, i)));
   }
 }
 
@@ -130,11 +130,12 @@ void AddSessions(const BrokerFigures& figures, Sheet* sheet) {
 }
 
 void AddTraffic(const ShardStats& totals, Sheet* sheet) {
-  SetBothWays(sheet->Counter("skeinmq_packets_total", "MQTT packets."), "packet", totals.packets_in,
-              totals.packets_out, kPacketTypeLabels, 1);
+  const std::array<const PacketCounters*, 2> packets = {&totals.packets_in, &totals.packets_out};
+  SetBothWays(sheet->Counter("skeinmq_packets_total", "MQTT packets."), "packet", kPacketTypeLabels,
+              1, [&](size_t way, size_t type) { return packets[way]->of_type(type); });
   SetBothWays(
       sheet->Counter("skeinmq_messages_total", "PUBLISH from clients (in) and to clients (out)."),
-      "qos", totals.publishes_in, totals.publishes_out, kQosLabels, 0);
+      "qos", kQosLabels, 0, [&](size_t way, size_t qos) { return packets[way]->publishes(qos); });
   sheet->Counter("skeinmq_bytes_total", "Bytes of MQTT from and to clients.")
       .Set({{"direction", "in"}}, Value(totals.bytes_in))
       .Set({{"direction", "out"}}, Value(totals.bytes_out));
@@ -246,7 +247,9 @@ void AddCluster(const BrokerFigures& figures, Sheet* sheet) {
       .Set({{"kind", "retained"}}, Value(totals.retained_divergence));
   SetBothWays(sheet->Counter("skeinmq_forwarded_messages_total",
                              "Publishes from (in) and to (out) other nodes."),
-              "qos", totals.forwarded_in, totals.forwarded_out, kQosLabels, 0);
+              "qos", kQosLabels, 0, [&](size_t way, size_t qos) {
+                return (way == 0 ? totals.forwarded_in : totals.forwarded_out)[qos].value();
+              });
 }
 
 }  // namespace

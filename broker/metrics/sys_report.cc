@@ -56,10 +56,10 @@ SysReport::Values SysReport::ValuesOf(const SysFigures& figures) {
   const uint64_t dropped =
       Sum(totals.messages_dropped) -
       totals.messages_dropped[static_cast<size_t>(DropReason::kNoSubscriber)].value();
-  const uint64_t packets_in = Sum(totals.packets_in);
-  const uint64_t packets_out = Sum(totals.packets_out);
-  const uint64_t publishes_in = Sum(totals.publishes_in);
-  const uint64_t publishes_out = Sum(totals.publishes_out);
+  const uint64_t packets_in = totals.packets_in.total();
+  const uint64_t packets_out = totals.packets_out.total();
+  const uint64_t publishes_in = totals.packets_in.publishes();
+  const uint64_t publishes_out = totals.packets_out.publishes();
   Values values = {
       {"version", "skeinmq version " + version_},
       {"uptime", Text(static_cast<uint64_t>((figures.now - started_) / 1'000)) + " seconds"},
@@ -98,7 +98,7 @@ SysReport::Values SysReport::ValuesOf(const SysFigures& figures) {
   AddLoad("bytes/received", totals.bytes_in.value(), minutes, load++, &values);
   AddLoad("bytes/sent", totals.bytes_out.value(), minutes, load++, &values);
   AddLoad("sockets", totals.connections_accepted.value(), minutes, load++, &values);
-  AddLoad("connections", totals.packets_in[1].value(), minutes, load++, &values);
+  AddLoad("connections", totals.packets_in.of_type(1), minutes, load++, &values);
   return values;
 }
 

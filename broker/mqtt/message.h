@@ -13,6 +13,7 @@
 #include <string_view>
 #include <utility>
 
+#include "broker/base/counter.h"
 #include "broker/base/types.h"
 
 namespace skein::mqtt {
@@ -63,7 +64,7 @@ class Message {
   uint32_t client_hash() const { return client_hash_; }
   TimeMs received_at() const { return received_at_; }
   // Its way through this node is timed; then received_micros() is when it came, to 4 microseconds.
-  bool timed() const { return fraction_ != kNotTimed; }
+  bool timed() const { return kObserved && fraction_ != kNotTimed; }
   int64_t received_micros() const { return received_at_ * 1'000 + fraction_ * kFraction; }
   uint32_t expiry_seconds() const { return expiry_seconds_; }
   bool has_expiry() const { return expiry_seconds_ != kNoExpiry; }

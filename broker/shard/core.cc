@@ -126,9 +126,11 @@ size_t Core::Process(Connection& connection, std::string_view bytes) {
       break;
     }
     HandleFrame(connection, next.frame, rest);
-    if (connection.state != Connection::State::kMoved)
-      state_.stats.packets_in[static_cast<size_t>(next.frame.type)].Add();
-    if (!connection.open()) break;
+    const bool open = connection.open();
+    // What moves on counts where it goes.
+    if (open || connection.state != Connection::State::kMoved)
+      state_.stats.packets_in.Add(static_cast<uint8_t>(rest[0]));
+    if (!open) break;
     if (connection.awaits_partition) {
       Pause(connection);
       break;

@@ -65,12 +65,22 @@ class Core {
   void BeginTick(TimeMs now) { BeginTurn(now * 1'000); }
   // The same to the microsecond, for the latencies that are counted.
   void BeginTurn(int64_t micros) {
+    if constexpr (kObserved) {
+      // Not all are timed: that would cost more than all else that is counted.
+      const bool paused = micros - state_.now_micros > ShardState::kTimedPauseMicros;
+      if (--state_.turns_to_timed == 0 || paused) [[unlikely]] {
+        state_.turns_to_timed = ShardState::kTimedTurns;
+        state_.timing_due = true;
+      }
+    }
     state_.now = micros / 1'000;
     state_.now_micros = micros;
-    state_.timing_due = true;
   }
-  // Time has passed since.
-  void SetNow(int64_t micros) { BeginTurn(std::max(state_.now_micros, micros)); }
+  // Time has passed since, in the same turn.
+  void SetNow(int64_t micros) {
+    state_.now_micros = std::max(state_.now_micros, micros);
+    state_.now = state_.now_micros / 1'000;
+  }
 
   // A connection came in. `accepted_at` starts the time for CONNECT. assigned_id: see
   // MovedConnection.

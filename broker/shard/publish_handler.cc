@@ -20,7 +20,6 @@ using session::Session;
 void PacketHandler::OnPublish(Connection& connection, const mqtt::Frame& frame) {
   if (const auto error = mqtt::DecodePublish(frame, connection.version, &publish_))
     return Refuse(connection, *error);
-  state_.stats.publishes_in[static_cast<size_t>(publish_.qos)].Add();
   state_.stats.payload_in.Add(publish_.payload.size());
   if (connection.v5() && !ResolveAlias(connection)) return;
   if (publish_.topic_levels > state_.limits.max_topic_levels) {
@@ -221,14 +220,13 @@ void PacketHandler::Deliver(Connection& connection, Session& session) {
   init.received_at = state_.now;
   if (state_.timing_due) [[unlikely]] {
     state_.timing_due = false;
-    state_.timing = true;
+    state_.timing = publish_.qos != Qos::kAtMostOnce;  // its acknowledgement
     init.fraction = mqtt::Message::FractionOf(state_.now_micros);
   }
   init.publisher = session.token();
   init.client_hash = session.client_hash();
   const mqtt::MessagePtr message = mqtt::Message::Make(init);
   if (publish_.qos == Qos::kAtMostOnce) {
-    state_.timing = false;
     NoteUnwanted(dispatcher_.Publish(message, nullptr, nullptr).matched);
     return;
   }

@@ -137,10 +137,11 @@ void Shard::Run() {
   ServeRelays();
   WatchListeners(true);
   shared_.serving.fetch_add(1);
+  turn_ended_ = shared_.clock.NowMicros();
   while (!stop_.load(std::memory_order_acquire)) {
     int timeout_ms = 0;
     if (!more_work_) {
-      const TimeMs now = shared_.clock.Now();
+      const TimeMs now = turn_ended_ / 1'000;
       const TimeMs wake = std::min({core_->NextWake(), listen_again_at_, next_sweep_});
       timeout_ms = static_cast<int>(std::clamp<TimeMs>(wake - now, 0, 1'000));
     }
@@ -175,14 +176,14 @@ void Shard::Turn(int timeout_ms) {
 }
 
 void Shard::EndTurn(int64_t began) {
-  const int64_t end = shared_.clock.NowMicros();
-  const int64_t took = end - began;
+  turn_ended_ = shared_.clock.NowMicros();
+  const int64_t took = turn_ended_ - began;
   overloaded_ = took > int64_t{options_.limits.max_loop_lag_ms} * 1'000;
   stats_.loop_lag.Observe(static_cast<uint64_t>(took));
-  stats_.heartbeat.Set(end);
+  stats_.heartbeat.Set(turn_ended_);
   ShardState& state = core_->state();
   if (state.timed.empty()) return;
-  state.timed.Flush(end, [this](uint8_t kind) -> LatencyHistogram& {
+  state.timed.Flush(turn_ended_, [this](uint8_t kind) -> LatencyHistogram& {
     return kind < ShardState::kSentOf ? stats_.publish_ack[kind]
                                       : stats_.publish_deliver[kind - ShardState::kSentOf];
   });

@@ -217,6 +217,7 @@ class Shard {
   std::atomic<bool> rules_waiting_{false};
   std::atomic<bool> own_waiting_{false};
   bool more_work_ = false;
+  int64_t turn_ended_ = 0;  // microseconds
   bool listening_ = false;
   TimeMs listen_again_at_ = kNever;  // after running out of descriptors
   TimeMs next_sweep_ = 0;

@@ -339,7 +339,11 @@ struct ShardState {
 
   TimeMs now;              // of the event being handled
   int64_t now_micros = 0;  // the same, for what is timed
-  // The first PUBLISH of each read is timed: whether the next one is, and whether that at hand is.
+  // Timed is one PUBLISH in that many turns of the loop, and the first one after a pause: how many
+  // are left, whether the next PUBLISH is, and whether that at hand is.
+  static constexpr uint32_t kTimedTurns = 16;
+  static constexpr int64_t kTimedPauseMicros = 10'000;
+  uint32_t turns_to_timed = kTimedTurns;
   bool timing_due = false;
   bool timing = false;
   // Timed ones that were acknowledged (by QoS) or sent (by QoS, and kSentOf) in this turn.

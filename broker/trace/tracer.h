@@ -57,7 +57,7 @@ class Tracer {
  public:
   Tracer(Sink* sink, ShardStats* stats) : sink_(sink), stats_(*stats) {}
 
-  bool on() const { return targets_ != nullptr; }
+  bool on() const { return kObserved && targets_ != nullptr; }
   // From now on; null or empty: nothing is traced.
   void Set(std::shared_ptr<const Targets> targets);
 

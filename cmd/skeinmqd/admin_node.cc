@@ -136,9 +136,9 @@ absl::StatusOr<admin::NodeOverview> AdminNode::Overview() {
   overview.bytes_out = totals.bytes_out.value();
   LatencyHistogram ack;
   LatencyHistogram deliver;
-  for (size_t qos = 0; qos < totals.publishes_in.size(); ++qos) {
-    overview.messages_in += totals.publishes_in[qos].value();
-    overview.messages_out += totals.publishes_out[qos].value();
+  overview.messages_in = totals.packets_in.publishes();
+  overview.messages_out = totals.packets_out.publishes();
+  for (size_t qos = 0; qos < totals.publish_ack.size(); ++qos) {
     ack.Merge(totals.publish_ack[qos]);
     deliver.Merge(totals.publish_deliver[qos]);
   }

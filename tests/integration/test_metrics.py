@@ -80,8 +80,8 @@ def test_figures_that_move(start_broker):
     assert grew("skeinmq_messages_dropped_total", reason="queue_full") == 1
     assert grew("skeinmq_limit_hits_total", limit="max_queued_messages") == 1
     assert grew("skeinmq_messages_dropped_total", reason="no_subscriber") == 1
-    assert grew("skeinmq_publish_ack_seconds_count", qos=1) == 5
-    assert grew("skeinmq_publish_deliver_seconds_count", qos=1) == 3
+    assert 1 <= grew("skeinmq_publish_ack_seconds_count", qos=1) <= 5, "a sample of them"
+    assert 1 <= grew("skeinmq_publish_deliver_seconds_count", qos=1) <= 3
     assert grew("skeinmq_authentications_total", result="success") == 3
     assert grew("skeinmq_connections_accepted_total") >= 3
     assert grew("skeinmq_commit_seconds_count") > 0 and grew("skeinmq_fsync_seconds_count") > 0

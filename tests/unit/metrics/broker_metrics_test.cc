@@ -34,8 +34,9 @@ class BrokerMetricsTest : public testing::Test {
 };
 
 TEST_F(BrokerMetricsTest, ShowsWhatWasCounted) {
-  shard_.publishes_in[1].Add(3);
-  shard_.packets_out[3].Add(4);
+  shard_.packets_in.Add(0x32);     // QoS 1
+  shard_.packets_in.Add(0x3b, 2);  // and with DUP and RETAIN
+  shard_.packets_out.Add(0x30, 4);
   shard_.listeners[0].connected[2].Add(5);
   shard_.listeners[0].shed.Add(ShedReason::kMaxHandshakes);
   shard_.listeners[0].authentications.Add(AuthResult::kBanned, 6);

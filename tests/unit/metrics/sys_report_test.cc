@@ -23,7 +23,7 @@ TEST(SysReportTest, FiguresUnderTheNamesOfMosquitto) {
   figures.now = kStart + 90'000;
   figures.census.durable = {2, 3, 10};
   figures.census.transient = {4, 0, 20};
-  figures.totals.publishes_in[2].Add(5);
+  figures.totals.packets_in.Add(0x34, 5);
   figures.totals.Drop(DropReason::kNoSubscriber, 100);
   figures.totals.Drop(DropReason::kQueueFull, 6);
   figures.retained_messages = 7;
@@ -49,8 +49,8 @@ TEST(SysReportTest, LoadAveragesComeToTheRateAndForgetIt) {
   std::map<std::string, std::string> values;
   for (int i = 0; i < 6 * 120; ++i) {  // two hours at 100 messages a minute
     figures.now += kMinute / 6;
-    if (i % 6 == 5) figures.totals.publishes_in[0].Add(40);
-    if (i % 6 != 5) figures.totals.publishes_in[0].Add(12);
+    if (i % 6 == 5) figures.totals.packets_in.Add(0x30, 40);
+    if (i % 6 != 5) figures.totals.packets_in.Add(0x30, 12);
     values = Map(report.ValuesOf(figures));
   }
   const auto load = [&](const char* span) {

@@ -85,8 +85,14 @@ TEST_F(CountsTest, MessagesAndWhatBecomesOfThem) {
     s drops
     p> publish - t gone
   )");
-  EXPECT_EQ(stats().publishes_in[1].value(), 1u);
-  EXPECT_EQ(stats().publishes_out[1].value(), 1u);
+  EXPECT_EQ(stats().packets_in.publishes(0), 3u) << "with and without RETAIN";
+  EXPECT_EQ(stats().packets_in.publishes(1), 1u);
+  EXPECT_EQ(stats().packets_in.publishes(), 4u);
+  EXPECT_EQ(stats().packets_in.of_type(1), 2u) << "CONNECT";
+  EXPECT_EQ(stats().packets_in.total(), 2u + 1 + 4);
+  EXPECT_EQ(stats().packets_out.publishes(1), 1u);
+  EXPECT_EQ(stats().packets_out.of_type(4), 1u) << "PUBACK";
+  EXPECT_EQ(stats().packets_out.total(), 2u + 1 + 1 + 1);
   EXPECT_EQ(stats().payload_in.value(), 4u + 4 + 4 + 4);
   EXPECT_EQ(stats().payload_out.value(), 4u);
   EXPECT_EQ(Drops(DropReason::kNoSubscriber), 1u);
@@ -122,7 +128,23 @@ TEST_F(CountsTest, TimesTheWayOfAMessage) {
   EXPECT_TRUE(state.timed.empty());
 }
 
-TEST_F(CountsTest, TheFirstMessageOfAReadIsTimed) {
+TEST_F(CountsTest, OneTurnOfManyIsTimedAndTheFirstAfterAPause) {
+  Core& core = t_.node().core();
+  ShardState& state = core.state();
+  const auto due_after = [&](int64_t passed) {
+    state.timing_due = false;
+    core.BeginTurn(state.now_micros + passed);
+    return state.timing_due;
+  };
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_TRUE(due_after(ShardState::kTimedPauseMicros + 1));
+    for (uint32_t turn = 1; turn < ShardState::kTimedTurns; ++turn)
+      EXPECT_FALSE(due_after(ShardState::kTimedPauseMicros));
+    EXPECT_TRUE(due_after(0));
+  }
+}
+
+TEST_F(CountsTest, TheFirstMessageOfATurnIsTimed) {
   Play(R"(
     p> connect
     p< connack
