@@ -12,7 +12,8 @@ WorkerPool::WorkerPool(int threads, size_t max_queue) : max_queue_(max_queue) {
 bool WorkerPool::Post(std::function<void()> job) {
   {
     const std::lock_guard lock(mutex_);
-    if (stopping_ || jobs_.size() >= max_queue_) {
+    if (stopping_) return false;
+    if (jobs_.size() >= max_queue_) {
       refused_.fetch_add(1, std::memory_order_relaxed);
       return false;
     }

@@ -25,6 +25,7 @@ class WorkerPool {
   bool Post(std::function<void()> job);
   void Stop();
 
+  // Jobs that found the queue full.
   uint64_t refused() const { return refused_.load(std::memory_order_relaxed); }
 
  private:

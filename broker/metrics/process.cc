@@ -64,6 +64,19 @@ ProcessFigures ReadProcess() {
   return figures;
 }
 
+MemoryFigures ReadMemory() {
+  MemoryFigures figures;
+  std::istringstream lines(ReadAll("/proc/self/status"));
+  const auto kib = [](const std::string& line) {
+    return std::strtoull(line.c_str() + line.find(':') + 1, nullptr, 10) * 1024;
+  };
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("VmRSS:")) figures.resident_bytes = kib(line);
+    if (line.starts_with("VmHWM:")) figures.most_resident_bytes = kib(line);
+  }
+  return figures;
+}
+
 void AddProcess(const ProcessFigures& figures, Sheet* sheet) {
   sheet->Counter("process_cpu_seconds_total", "CPU time of the process, user and system.")
       .Set(figures.cpu_seconds);

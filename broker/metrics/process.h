@@ -4,6 +4,8 @@
 // files of /proc. Errors: what cannot be read is left out.
 #pragma once
 
+#include <cstdint>
+
 #include "broker/metrics/sheet.h"
 
 namespace skein::metrics {
@@ -18,7 +20,13 @@ struct ProcessFigures {
   double start_time = 0;  // seconds since 1970
 };
 
+struct MemoryFigures {
+  uint64_t resident_bytes = 0;
+  uint64_t most_resident_bytes = 0;  // since the process started
+};
+
 ProcessFigures ReadProcess();
+MemoryFigures ReadMemory();
 void AddProcess(const ProcessFigures& figures, Sheet* sheet);
 
 }  // namespace skein::metrics

@@ -84,7 +84,10 @@ SysReport::Values SysReport::ValuesOf(const SysFigures& figures) {
       {"bytes/received", Text(totals.bytes_in.value())},
       {"bytes/sent", Text(totals.bytes_out.value())},
       {"subscriptions/count", Text(census.transient.subscriptions + census.durable.subscriptions)},
+      {"shared_subscriptions/count", Text(census.shared_subscriptions)},
       {"retained messages/count", Text(figures.retained_messages)},
+      {"heap/current", Text(figures.memory.resident_bytes)},
+      {"heap/maximum", Text(figures.memory.most_resident_bytes)},
   };
   const double minutes =
       static_cast<double>(figures.now - (last_ == 0 ? started_ : last_)) / 60'000.0;

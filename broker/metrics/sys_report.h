@@ -14,6 +14,7 @@
 
 #include "broker/base/stats.h"
 #include "broker/base/types.h"
+#include "broker/metrics/process.h"
 #include "broker/shard/census.h"
 #include "broker/shard/sys_topics.h"
 
@@ -24,6 +25,7 @@ struct SysFigures {
   shard::CensusFigures census;
   uint64_t retained_messages = 0;
   uint64_t retained_bytes = 0;
+  MemoryFigures memory;
   TimeMs now = 0;
 };
 

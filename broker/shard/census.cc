@@ -14,10 +14,12 @@ void CensusFigures::Merge(const CensusFigures& other) {
   };
   add(&transient, other.transient);
   add(&durable, other.durable);
+  shared_subscriptions += other.shared_subscriptions;
   queued_messages += other.queued_messages;
   queued_bytes += other.queued_bytes;
   inflight_messages += other.inflight_messages;
   queued_since = std::min(queued_since, other.queued_since);
+  filters = std::max(filters, other.filters);
   for (const auto& [node, count] : other.routes)
     routes[node] += count;
   for (const auto& [node, changes] : other.lag)
@@ -29,15 +31,19 @@ bool Census::Step(const ShardState& state) {
   const auto end =
       static_cast<SessionSlot>(std::min<size_t>(state.sessions.slots(), size_t{next_} + kSlice));
   for (; next_ < end; ++next_) {
-    if (const Session* session = state.sessions.At(next_)) Count(*session);
+    if (const Session* session = state.sessions.At(next_)) Count(*session, state);
   }
   return next_ >= state.sessions.slots();
 }
 
-void Census::Count(const Session& session) {
+void Census::Count(const Session& session, const ShardState& state) {
   CensusFigures::Kind& kind = session.durable() ? figures_.durable : figures_.transient;
   ++(session.connected() ? kind.connected : kind.offline);
   kind.subscriptions += session.subscriptions.size();
+  if (session.shares) {
+    for (const auto& [filter, handle] : session.subscriptions)
+      figures_.shared_subscriptions += state.subscriptions.text(filter).starts_with("$share/");
+  }
   uint64_t waiting = session.stored.messages;
   figures_.queued_bytes += session.stored.bytes;
   if (const session::Outbound* outbound = session.outbound_if_any()) {
@@ -50,6 +56,8 @@ void Census::Count(const Session& session) {
 }
 
 void Census::CountRoutes(const ShardState& state) {
+  figures_.filters = state.has_others() ? state.routes.size() + state.durable_routes.size()
+                                        : state.subscriptions.filters();
   if (state.options.id == 0) {
     uint64_t& own = figures_.routes[state.options.node];
     if (!state.has_others()) {

@@ -22,11 +22,14 @@ struct CensusFigures {
   };
   Kind transient;
   Kind durable;
+  uint64_t shared_subscriptions = 0;  // of those
   uint64_t queued_messages = 0;
   uint64_t queued_bytes = 0;
   uint64_t inflight_messages = 0;
   // Since when the longest of the queues has not been empty; kNever: all are.
   TimeMs queued_since = kNever;
+  // Filters that somebody has subscribed to, on any node; of the shard that knows the most.
+  uint64_t filters = 0;
   // Filters that each node has subscribers for; of shard 0 only, for it knows what all told.
   std::map<NodeNumber, uint64_t> routes;
   // Changes of this node's routes that a node has not applied yet; the greatest of its shards.
@@ -44,7 +47,7 @@ class Census {
   const CensusFigures& figures() const { return figures_; }
 
  private:
-  void Count(const session::Session& session);
+  void Count(const session::Session& session, const ShardState& state);
   void CountRoutes(const ShardState& state);
 
   SessionSlot next_ = 0;

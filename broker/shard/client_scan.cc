@@ -147,15 +147,4 @@ SubscriptionList SubscriptionScan::Take() {
   return list;
 }
 
-bool QueueSum::Step(const ShardState& state) {
-  const size_t end = std::min(slot_ + ClientScan::kSlice, state.sessions.slots());
-  for (; slot_ < end; ++slot_) {
-    const Session* const session = state.sessions.At(static_cast<SessionSlot>(slot_));
-    if (session == nullptr) continue;
-    messages_ += QueuedOf(*session);
-    bytes_ += QueuedBytesOf(*session);
-  }
-  return slot_ >= state.sessions.slots();
-}
-
 }  // namespace skein::shard

@@ -132,17 +132,4 @@ class SubscriptionScan {
   std::map<Key, routing::SubscriptionOptions> found_;
 };
 
-// What all queues of a shard hold: a walk over its sessions in slices.
-class QueueSum {
- public:
-  bool Step(const ShardState& state);
-  uint64_t messages() const { return messages_; }
-  uint64_t bytes() const { return bytes_; }
-
- private:
-  size_t slot_ = 0;
-  uint64_t messages_ = 0;
-  uint64_t bytes_ = 0;
-};
-
 }  // namespace skein::shard

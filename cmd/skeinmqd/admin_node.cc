@@ -53,19 +53,6 @@ std::vector<admin::ClusterMember> MembersOf(const cluster::Standing& standing,
   return members;
 }
 
-struct OverviewScan {
-  explicit OverviewScan(int /*no query*/) {}
-
-  bool Step(const shard::ShardState& state) {
-    routes = state.has_others() ? state.routes.size() + state.durable_routes.size()
-                                : state.subscriptions.filters();
-    return queues.Step(state);
-  }
-
-  shard::QueueSum queues;
-  uint64_t routes = 0;
-};
-
 admin::NodeOverview::Latency LatencyOf(const LatencyHistogram& histogram) {
   constexpr double kMicroseconds = 1e-6;
   if (histogram.count() == 0) return {};
@@ -147,12 +134,10 @@ absl::StatusOr<admin::NodeOverview> AdminNode::Overview() {
   overview.publish_ack = LatencyOf(ack);
   overview.publish_deliver = LatencyOf(deliver);
   overview.retained_messages = broker.retained()->stats().messages;
-  const auto sums = ScanShards<OverviewScan>(&broker, 0);
-  if (!sums.ok()) return sums.status();
-  for (const auto& sum : *sums) {
-    overview.queued_messages += sum->queues.messages();
-    overview.routes = std::max(overview.routes, sum->routes);
-  }
+  const auto census = broker.TakeCensus(kShardsMs);
+  if (!census) return absl::UnavailableError("the shards do not answer; try again");
+  overview.queued_messages = census->queued_messages;
+  overview.routes = census->filters;
   overview.websocket_listeners = DoorsOf(config_, broker.endpoints());
   return overview;
 }

@@ -199,6 +199,10 @@ void NodeMetrics::AddNode(const Parts& parts, Sheet* sheet) const {
     if (const auto first = parts.security->FirstExpiry(i))
       expiry.Set({{"listener", config_.listeners[i].name}}, static_cast<double>(*first));
   }
+  sheet
+      ->Counter("skeinmq_worker_queue_full_total",
+                "Logins refused since as many as security.worker_queue waited to be checked.")
+      .Set(parts.security == nullptr ? 0 : Value(parts.security->refused_logins()));
   sheet->Counter("skeinmq_config_reloads_total", "Times that the configuration was read again.")
       .Set({{"result", "success"}}, Value(reloads_.load()))
       .Set({{"result", "failure"}}, Value(failed_reloads_.load()));

@@ -49,6 +49,8 @@ class Security final : public shard::Gatekeeper {
   void Tick();
 
   auth::Authenticator* authenticator() { return &chain_; }
+  // Logins that were refused since security.worker_queue others waited. Any thread.
+  uint64_t refused_logins() const { return workers_.refused(); }
   auth::Bans* bans() { return bans_.get(); }
   // Null: no rules.
   auth::RulesPtr rules() const { return rules_; }

@@ -21,6 +21,7 @@ void SysPublisher::Tick() {
   const auto retained = broker_.retained()->stats();
   figures.retained_messages = retained.messages;
   figures.retained_bytes = retained.bytes;
+  figures.memory = metrics::ReadMemory();
   figures.now = now;
   broker_.PublishOwn(report_.Make(figures, interval_));
 }

@@ -16,8 +16,8 @@ import pytest
 import mqtt_wire as wire
 from admin_client import ask
 from mqtt_client import DEADLINE, Client
-from mqtt_wire import PUBLISH
-from secure import Certificates, SecureBroker
+from mqtt_wire import CONNACK, PUBLISH
+from secure import HASH, Certificates, SecureBroker
 from support.broker import Broker, free_port, wait_until
 from support.metrics import Scrape, fetch, names, value, wait_value
 from test_cluster import Cluster
@@ -135,6 +135,22 @@ def test_reloads_and_certificates(tmp_path):
         site.config.write_text("log: {level: debug}\n")
         wait_value(site.running, "skeinmq_config_reloads_total", lambda count: count >= 1, DEADLINE, result="success")
         assert value(site.running, "skeinmq_config_last_reload_successful") == 1
+
+
+def test_logins_that_find_no_room(tmp_path):
+    users = tmp_path / "users"
+    users.write_text("ann:" + HASH.replace("$101$", "$300000$") + "\n")  # each takes its time
+    more = f"authentication: [{{name: users, type: password_file, file: {users}}}]\nsecurity: {{worker_threads: 1, worker_queue: 1}}\n"
+    with SecureBroker(tmp_path, {"main": "tcp://127.0.0.1:0?authentication=users"}, more) as site, contextlib.ExitStack() as all_of_them:
+        assert value(site.running, "skeinmq_worker_queue_full_total") == 0
+        clients = [all_of_them.enter_context(contextlib.closing(site.client("main"))) for _ in range(40)]
+        for number, client in enumerate(clients):
+            client.send(wire.connect(5, f"c{number}", user="ann", password=f"wrong {number}"))
+        reasons = [client.expect(CONNACK).reason for client in clients]
+        busy = reasons.count(0x89)
+        assert busy > 0 and set(reasons) == {0x86, 0x89}
+        assert value(site.running, "skeinmq_worker_queue_full_total") == busy
+        assert value(site.running, "skeinmq_refusals_total", code="0x89") == busy
 
 
 def test_probes(broker):

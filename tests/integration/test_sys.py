@@ -57,7 +57,7 @@ def test_figures_of_this_node_and_of_all(cluster):
         heard.wait("$SYS/broker/uptime", lambda text: int(text.removesuffix(" seconds")) >= 0)
         topics = heard.look()
         for name in ("clients/maximum", "messages/received", "publish/messages/dropped", "load/bytes/sent/15min",
-                     "store/messages/bytes", "retained messages/count"):
+                     "store/messages/bytes", "retained messages/count", "shared_subscriptions/count", "heap/current", "heap/maximum"):
             assert f"$SYS/broker/{name}" in topics and f"$SYS/brokers/b/{name}" in topics, name
         sums = [heard.wait(f"$SYS/brokers/{node}/clients/connected", lambda text: True) for node in "ab"]
         assert all(text.isdigit() for text in sums)
@@ -65,6 +65,18 @@ def test_figures_of_this_node_and_of_all(cluster):
         wait_until(lambda: sum(int(heard.look()[f"$SYS/brokers/{node}/publish/messages/received"][-1].payload) for node in "ab") >= 1,
                    DEADLINE, "the PUBLISH shows")
         assert not any(topic.startswith("$") for topic in all_else.look()), "'#' is not about $SYS"
+
+
+def test_memory_and_shared_subscriptions(start_broker):
+    broker = start_broker(shards=2, settings={"sys.interval": "1s"})
+    with contextlib.closing(Client(broker.address, 5).handshake()) as client, Heard(broker.address, "$SYS/broker/#") as heard:
+        client.subscribe("$share/g/a", "$share/g/b", "c")
+        heard.wait("$SYS/broker/shared_subscriptions/count", lambda text: text == "2")
+        heard.wait("$SYS/broker/subscriptions/count", lambda text: text == "4")  # and what has heard it
+        now = int(heard.wait("$SYS/broker/heap/current"))
+        most = int(heard.wait("$SYS/broker/heap/maximum"))
+        assert 1 << 20 < now <= most < 1 << 32
+        assert most >= broker.resident_bytes() // 2
 
 
 def test_who_comes_later_is_sent_the_last(cluster):
