@@ -2,7 +2,10 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <algorithm>
+#include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <mutex>
 #include <set>
 #include <utility>
@@ -66,6 +69,8 @@ bool IsLoggedOut(const grpc::Status& status) {
 
 class EtcdClient::Impl {
  public:
+  using Clock = std::chrono::steady_clock;
+
   explicit Impl(EtcdOptions options) : options_(std::move(options)) {
     for (const std::string& address : options_.endpoints)
       endpoints_.push_back(Connect(address, options_));
@@ -76,22 +81,25 @@ class EtcdClient::Impl {
   // for it, and with calls that fail at once it may never come to its end.
   template <class Call>
   absl::Status Do(Call call, bool patient = false) {
-    grpc::Status status;
+    grpc::Status status(grpc::StatusCode::DEADLINE_EXCEEDED, "not in time");
     bool logged_in = false;
     for (size_t tries = 0; tries <= endpoints_.size();) {
       const size_t at = current();
+      const int timeout = static_cast<int>(std::min<int64_t>(LeftMs(), kCallMs));
+      if (timeout <= 0) break;
       const bool wait = patient && tries == endpoints_.size();
       const grpc::Status before = status;
-      if (MustLogIn()) status = LogIn(at, wait);
+      if (MustLogIn()) status = LogIn(at, timeout, wait);
       if (!MustLogIn()) {
-        status = With(kCallMs, true, [&](auto* context) {
+        status = With(timeout, true, [&](auto* context) {
           context->set_wait_for_ready(wait);
           return call(endpoints_[at], context);
         });
       }
       if (status.ok()) break;
       if (IsLoggedOut(status) && !options_.user.empty() && !std::exchange(logged_in, true)) {
-        if (const grpc::Status login = LogIn(at, wait); !login.ok()) return ToStatus(login);
+        const grpc::Status login = LogIn(at, timeout, wait);
+        if (!login.ok()) return ToStatus(login);
         continue;
       }
       if (!IsTransient(status)) break;
@@ -131,10 +139,12 @@ class EtcdClient::Impl {
       }
       return stream->Finish();
     });
-    if (IsLoggedOut(status) && !options_.user.empty()) LogIn(at, false);
+    if (IsLoggedOut(status) && !options_.user.empty()) LogIn(at, kCallMs, false);
     if (IsTransient(status)) Advance(at);
     return ToStatus(ended.ok() ? status : ended);
   }
+
+  void EndBy(Clock::time_point limit) { limit_.store(limit.time_since_epoch()); }
 
   void Cancel() {
     const std::lock_guard lock(mutex_);
@@ -144,6 +154,10 @@ class EtcdClient::Impl {
   }
 
  private:
+  int64_t LeftMs() const {
+    const Clock::duration left = limit_.load() - Clock::now().time_since_epoch();
+    return std::chrono::duration_cast<std::chrono::milliseconds>(left).count();
+  }
   size_t current() {
     const std::lock_guard lock(mutex_);
     return current_;
@@ -177,12 +191,12 @@ class EtcdClient::Impl {
     return status;
   }
 
-  grpc::Status LogIn(size_t at, bool wait) {
+  grpc::Status LogIn(size_t at, int timeout_ms, bool wait) {
     api::AuthenticateRequest request;
     request.set_name(options_.user);
     request.set_password(options_.password);
     api::AuthenticateResponse response;
-    const grpc::Status status = With(kCallMs, false, [&](grpc::ClientContext* context) {
+    const grpc::Status status = With(timeout_ms, false, [&](grpc::ClientContext* context) {
       context->set_wait_for_ready(wait);
       return endpoints_[at].auth->Authenticate(context, request, &response);
     });
@@ -193,6 +207,7 @@ class EtcdClient::Impl {
 
   const EtcdOptions options_;
   std::vector<Endpoint> endpoints_;
+  std::atomic<Clock::duration> limit_{Clock::duration::max()};  // since the clock's epoch
   std::mutex mutex_;
   size_t current_ = 0;
   bool cancelled_ = false;
@@ -271,6 +286,10 @@ absl::Status EtcdClient::Revoke(int64_t lease) {
 absl::Status EtcdClient::Watch(const std::string& prefix, int64_t after,
                                const OnChanges& on_changes) {
   return impl_->Watch(prefix, after, on_changes);
+}
+
+void EtcdClient::EndBy(std::chrono::steady_clock::time_point limit) {
+  impl_->EndBy(limit);
 }
 
 void EtcdClient::Cancel() {

@@ -2,10 +2,12 @@
 //
 // Purpose: the few requests that the coordinator makes, over whichever endpoint answers, with a
 // log-in where there is a user. For .cc files of this folder only. Thread: calls on any, each waits
-// for its answer; Cancel() on any. Limits: kCallMs a call and endpoint. Errors: Unavailable when no
-// endpoint answers; others as etcd says. A Txn that failed may have been carried out.
+// for its answer; Cancel() and EndBy() on any. Limits: kCallMs a call and endpoint. Errors:
+// Unavailable when no endpoint answers; others as etcd says. A Txn that failed may have been
+// carried out.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -56,6 +58,10 @@ class EtcdClient {
   using OnChanges = std::function<void(std::vector<Change>)>;
   // Calls on_changes for every change after the revision, until the watch breaks or Cancel().
   absl::Status Watch(const std::string& prefix, int64_t after, const OnChanges& on_changes);
+
+  // Calls have ended by that time, whatever the endpoints do, and fail at once after it, until
+  // another time is given. Not Watch().
+  void EndBy(std::chrono::steady_clock::time_point limit);
 
   // Ends the call of every thread, now and from now on.
   void Cancel();

@@ -110,6 +110,11 @@ void EtcdCoordinator::Run() {
 void EtcdCoordinator::RenewLease() {
   const TimeMs now = Now();
   const TimeMs ttl = TimeMs{options_.lease_seconds} * 1'000;
+  using Clock = std::chrono::steady_clock;
+  if (now >= lease_until_ - ttl / 5) {
+    SetLease(false);
+    client_.EndBy(Clock::time_point::max());
+  }
   if (now >= renew_at_) {
     renew_at_ = now + ttl / 3;
     absl::Status status = absl::OkStatus();
@@ -124,6 +129,8 @@ void EtcdCoordinator::RenewLease() {
     }
     if (status.ok()) {
       lease_until_ = now + ttl;  // counted from before the question was sent
+      // No call keeps this thread from giving the lease up in time.
+      client_.EndBy(Clock::now() + std::chrono::milliseconds(lease_until_ - ttl / 5 - Now()));
     } else {
       renew_at_ = Now() + kPauseMs;
     }

@@ -1,7 +1,10 @@
 """A cluster that grows and shrinks: etcd decides, sessions move, nothing that was acknowledged is lost."""
 
+import contextlib
 import json
+import socket
 import subprocess
+import threading
 
 import pytest
 
@@ -9,7 +12,7 @@ from etcd import Etcd, EtcdCluster, Load
 from hostile import collect
 from mqtt_client import DEADLINE
 from secure import Certificates
-from support.broker import Broker, BrokerError, free_port, port_to_keep, wait_until
+from support.broker import Broker, BrokerError, free_port, wait_until
 
 
 @pytest.fixture
@@ -169,7 +172,7 @@ def test_a_node_that_is_there_before_etcd_joins_when_it_comes(tmp_path):
         for number in range(8):
             nodes.append(Broker.start(
                 wait=False, settings={"cluster.name": f"cluster-{number}", "cluster.etcd_ca_file": certificates.ca},
-                arguments=["--node-id", "a", "--cluster-listen", f"127.0.0.1:{port_to_keep()}", "--etcd",
+                arguments=["--node-id", "a", "--cluster-listen", f"127.0.0.1:{free_port()}", "--etcd",
                            ",".join(f"https://{host}:{etcd.port}" for host in hosts)]))
         wait_until(lambda: all("coordinator.unreachable" in node.log() for node in nodes), DEADLINE, "all of them have looked for etcd")
         before = [node.log().count("coordinator.unreachable") for node in nodes]
@@ -180,6 +183,60 @@ def test_a_node_that_is_there_before_etcd_joins_when_it_comes(tmp_path):
     finally:
         for node in nodes:
             node.discard()
+        etcd.stop()
+
+
+class Gate:
+    """Stands before an etcd. When it is shut, connections stay and nothing goes through, as when packets are dropped."""
+
+    def __init__(self, port):
+        self.to, self.open, self.sockets = port, True, []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                near, far = self.listener.accept()[0], socket.create_connection(("127.0.0.1", self.to))
+                self.sockets += [near, far]
+                for pair in ((near, far), (far, near)):
+                    threading.Thread(target=self.carry, args=pair, daemon=True).start()
+
+    def carry(self, source, target):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                if self.open:
+                    target.sendall(data)
+
+    def close(self):
+        for each in (self.listener, *self.sockets):
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
+
+
+def test_a_node_knows_that_its_lease_is_over_before_others_do(tmp_path):
+    """Also when no endpoint answers and none refuses: each is waited for, but not for longer than the lease lasts."""
+    etcd = Etcd(tmp_path)
+    gates = [Gate(etcd.port) for _ in range(3)]
+    node = Broker.start(settings={"cluster.lease_seconds": 6},
+                        arguments=["--node-id", "a", "--cluster-listen", f"127.0.0.1:{free_port()}", "--etcd",
+                                   ",".join(f"http://127.0.0.1:{gate.port}" for gate in gates)])
+    try:
+        wait_until(lambda: etcd.values("/skeinmq/skeinmq/live/"), DEADLINE, "the node is there")
+        for gate in gates:
+            gate.open = False
+
+        def is_over():
+            return not etcd.values("/skeinmq/skeinmq/live/")
+        wait_until(lambda: "coordinator.lease_lost" in node.log() or is_over(), DEADLINE, "the lease is over")
+        assert "coordinator.lease_lost" in node.log(), "others count it as gone, and it does not know"
+        wait_until(is_over, DEADLINE, "others know")
+    finally:
+        node.discard()
+        for gate in gates:
+            gate.close()
         etcd.stop()
 
 
