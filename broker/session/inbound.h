@@ -23,10 +23,9 @@ class Inbound {
   // What is known of the message of an id that was taken; any other value names the answers that it
   // waits for.
   static constexpr uint64_t kArrived = 0;
-  // It was taken before the process started: what it wrote here is safe, other nodes may lack it.
-  static constexpr uint64_t kRecovered = UINT64_MAX;
-  // It could not be given to everybody, and the client has not been told so.
-  static constexpr uint64_t kUnsettled = UINT64_MAX - 1;
+  // Who has it is not known, and the client has not been told anything: somebody was refused it, or
+  // it was taken before the process started, or by another node.
+  static constexpr uint64_t kUnsettled = UINT64_MAX;
   // More refusals that the client may not have heard of are forgotten.
   static constexpr size_t kMaxRefused = 256;
 
@@ -69,9 +68,9 @@ class Inbound {
   uint64_t StateOf(PacketId id) const { return taken_.at(id).state; }
   uint64_t OnceOf(PacketId id) const { return taken_.at(id).once; }
 
-  // state: kRecovered or kUnsettled, if it may come again.
-  void Restore(const InboundTaken& taken, uint64_t state) {
-    taken_[taken.packet_id] = {taken.once == 0 ? kArrived : state, taken.once};
+  // One that was recorded.
+  void Restore(const InboundTaken& taken) {
+    taken_[taken.packet_id] = {taken.once == 0 ? kArrived : kUnsettled, taken.once};
   }
   size_t unreleased() const { return taken_.size(); }
   // All, with `once` of those that may come again.

@@ -48,7 +48,7 @@ void Core::Recover() {
     } else if (Outbox::IsQueue(image)) {
       dispatcher_.outbox().Restore(image);
     } else if (state_.IsMine(image.key.partition)) {
-      lifecycle_.Restore(image, session::Inbound::kRecovered);
+      lifecycle_.Restore(image);
     } else {
       mover_.Park(image);
     }

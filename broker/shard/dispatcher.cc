@@ -151,7 +151,6 @@ void Dispatcher::Forward(const mqtt::MessagePtr& message, uint64_t token,
   state_.routes.Match(message->topic(), &route_matches_);
   shares_.clear();
   for (const routing::Destination destination : route_matches_.destinations) {
-    if (once_.elsewhere && destination < state_.options.count) continue;
     if (stays_here_ && destination >= state_.options.count) continue;
     if (destination != self) shares_.push_back({static_cast<ShardId>(destination), true, {}});
   }
@@ -190,7 +189,6 @@ bool Dispatcher::DeliverHere(const mqtt::MessagePtr& message, std::vector<std::s
   if (state_.tracer.on()) [[unlikely]]
     TraceMatched(trace::Step::kMatched, *message);
   const bool shared = DeliverToGroups(message, groups, gate);
-  if (once_.elsewhere) return true;
   Special special{once_.id, once_.repeated, {DeliveryScope::kAll, aside_}};
   special_ = special.id != 0 || !aside_.empty() ? &special : nullptr;
   const bool plain = DeliverPlain(message, gate, origin, token, sliced);

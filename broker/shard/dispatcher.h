@@ -31,10 +31,9 @@ namespace skein::shard {
 
 // A QoS 2 message of a cluster, which may be sent more than once but is to arrive once.
 struct Once {
-  uint64_t id = 0;         // 0: it is none
-  bool repeated = false;   // it may have been sent before
-  bool elsewhere = false;  // what there is of it on this node is safe
-  bool later = false;      // to other nodes when it is durable that it was taken
+  uint64_t id = 0;        // 0: it is none
+  bool repeated = false;  // it may have been sent before
+  bool later = false;     // to other nodes when it is durable that it was taken
 };
 
 class Dispatcher {

@@ -73,8 +73,7 @@ class Lifecycle {
   void CloseAll(mqtt::ReasonCode reason);
 
   // Brings back what the store holds, before the first connection or when its partition came here.
-  // inbound_state: what is known of QoS 2 messages that it had taken (session/inbound.h).
-  session::Session& Restore(const session::SessionImage& image, uint64_t inbound_state);
+  session::Session& Restore(const session::SessionImage& image);
   // An offline session's will and expiry are looked at in time.
   void StartTimer(session::Session& session);
   // Those whose connection died with their process are seen off.

@@ -40,8 +40,7 @@ void Mover::Take(PlaceId from, MovedSession* moved) {
   for (const auto& [filter, options] : image.subscriptions)
     store.Append(image.key, session::Subscribed{filter, options});
   for (const session::InboundTaken& taken : image.inbound)
-    state_.last_lsn =
-        store.Append(image.key, session::InboundTaken{taken.packet_id, taken.once & ~uint64_t{1}});
+    state_.last_lsn = store.Append(image.key, taken);
 }
 
 // How long ago a subscription was made was right when it was sent, which was after the freeze. Too
@@ -144,7 +143,7 @@ void Mover::Adopt(PartitionId partition) {
   }
   TellRow(partition, false);
   for (const session::SessionImage& image : images)
-    lifecycle_.StartTimer(lifecycle_.Restore(image, session::Inbound::kUnsettled));
+    lifecycle_.StartTimer(lifecycle_.Restore(image));
   state_.claims[partition] = 1;
   state_.LookForOwners();
   TellRow(partition, true);

@@ -138,7 +138,7 @@ bool PacketHandler::AcceptRepeated(Connection& connection, Session& session) {
   const uint64_t known = session.inbound().StateOf(publish_.packet_id);
   // What was refused just before the process ended may have been forgotten only here. The client
   // says so: it does not repeat anything [MQTT-3.3.1-1].
-  if (known == Inbound::kRecovered || known == Inbound::kUnsettled) {
+  if (known == Inbound::kUnsettled) {
     if (!publish_.dup) session.inbound().Arrived(publish_.packet_id);
     return true;
   }
@@ -165,12 +165,9 @@ Once PacketHandler::OnceOf(Session& session) {
   using session::Inbound;
   Once once;
   if (publish_.qos != Qos::kExactlyOnce || !state_.clustered()) return once;
-  const uint64_t known = session.inbound().StateOf(publish_.packet_id);
-  if (known == Inbound::kRecovered || known == Inbound::kUnsettled) {
-    const uint64_t name = session.inbound().OnceOf(publish_.packet_id);
-    once.id = name | 1;
+  if (session.inbound().StateOf(publish_.packet_id) == Inbound::kUnsettled) {
+    once.id = session.inbound().OnceOf(publish_.packet_id);
     once.repeated = true;
-    once.elsewhere = known == Inbound::kRecovered && (name & 1) != 0;
   } else {
     once.id = dispatcher_.NewOnce();
     once.later = session.recorded();

@@ -174,7 +174,7 @@ void Lifecycle::CloseAll(ReasonCode reason) {
   }
 }
 
-Session& Lifecycle::Restore(const session::SessionImage& image, uint64_t inbound_state) {
+Session& Lifecycle::Restore(const session::SessionImage& image) {
   Session& session = state_.sessions.Create(image.client_id);
   state_.stats.sessions.Add(1);
   session.expiry_seconds = image.expiry_seconds;
@@ -204,7 +204,7 @@ Session& Lifecycle::Restore(const session::SessionImage& image, uint64_t inbound
                     state_.now};
   state_.budget.used += image.queued_bytes;
   for (const session::InboundTaken& taken : image.inbound)
-    session.inbound().Restore(taken, inbound_state);
+    session.inbound().Restore(taken);
   if (image.will.has_value()) {
     session.will = std::make_unique<session::Will>();
     session.will->message = image.will->message;

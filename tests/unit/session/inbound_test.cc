@@ -73,10 +73,10 @@ TEST(InboundTest, ARefusedMessageIsKnownWhenItComesAgain) {
 
 TEST(InboundTest, RestoredIdsAreDuplicates) {
   Inbound inbound;
-  inbound.Restore({9, 77}, Inbound::kRecovered);
-  inbound.Restore({10, 0}, Inbound::kRecovered);
+  inbound.Restore({9, 77});
+  inbound.Restore({10, 0});
   EXPECT_EQ(inbound.OnceOf(9), 77u);
-  EXPECT_EQ(inbound.StateOf(9), Inbound::kRecovered);
+  EXPECT_EQ(inbound.StateOf(9), Inbound::kUnsettled);
   EXPECT_EQ(inbound.StateOf(10), Inbound::kArrived);
   EXPECT_EQ(inbound.OnPublish(9, 0, 10), Result::kDuplicate);
 }
