@@ -26,8 +26,9 @@ INSTANTIATE_TEST_SUITE_P(Seeds, SimTest, testing::Range(1, 9));
 // 506, 2612: order across QoS levels, when the publisher's own session moves while its messages are
 // held. 1947: then the new owner of the session sent one before the old one's copy had arrived.
 // 100116: the old and the new owner of a partition, not having heard the same yet, each waited for
-// the other's outbox. 100299 was the harness, which left a connection open that nobody served. 301517:
-// a node that died before it could refuse a QoS 2 message took it for delivered when it was back.
+// the other's outbox. 100299 was the harness, which left a connection open that nobody served.
+// 301517: a node that died before it could refuse a QoS 2 message took it for delivered when it was
+// back.
 TEST(SimTest, SeedsThatFoundSomething) {
   for (const uint64_t seed : {506, 1947, 2612, 100116, 100299, 301517}) {
     WorldOptions options;
