@@ -144,12 +144,14 @@ void Dispatcher::KeepAside(const mqtt::MessagePtr& message, Gate* gate, bool* ma
       safe &= outbox_.Put(partition, {}, message, once_.id, gate);
     const auto& live = route_matches_.shared;
     for (const auto* group : stranded_.shared) {
-      const auto away = [&](const auto& share) { return !state_.OwnerKnown(share.destination); };
-      const bool reachable = !std::all_of(group->shares.begin(), group->shares.end(), away) ||
-                             std::any_of(live.begin(), live.end(),
-                                         [&](auto* route) { return route->text == group->text; });
-      if (reachable || group->shares.empty()) continue;
-      safe &= outbox_.Put(group->shares.front().destination, group->text, message, once_.id, gate);
+      const bool reachable = std::any_of(
+          live.begin(), live.end(), [&](auto* route) { return route->text == group->text; });
+      // Another member, whose node is here, may have begun to subscribe and have no route yet.
+      const auto away = std::find_if(
+          group->shares.begin(), group->shares.end(),
+          [&](const auto& share) { return !state_.OwnerKnown(share.destination); });
+      if (reachable || away == group->shares.end()) continue;
+      safe &= outbox_.Put(away->destination, group->text, message, once_.id, gate);
       *matched = true;
     }
   }
