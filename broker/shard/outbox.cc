@@ -145,7 +145,8 @@ void Outbox::Tell(PlaceId place, std::vector<Mail>* box) {
 
 void Outbox::TellTaker(PlaceId place) {
   const uint32_t ups = state_.places[place].ups;
-  for (auto& [key, queue] : queues_) {
+  for (auto& entry : queues_) {
+    Queue* const queue = entry.second.get();
     if (!queue->group.empty()) continue;
     const bool knows = std::any_of(queue->told.begin(), queue->told.end(), [&](const Told& each) {
       return each.place == place && each.ups == ups && each.up_to == queue->last_sequence;

@@ -144,12 +144,12 @@ void Dispatcher::KeepAside(const mqtt::MessagePtr& message, Gate* gate, bool* ma
       safe &= outbox_.Put(partition, {}, message, once_.id, gate);
     const auto& live = route_matches_.shared;
     for (const auto* group : stranded_.shared) {
-      const bool reachable = std::any_of(
-          live.begin(), live.end(), [&](auto* route) { return route->text == group->text; });
+      const bool reachable = std::any_of(live.begin(), live.end(),
+                                         [&](auto* route) { return route->text == group->text; });
       // Another member, whose node is here, may have begun to subscribe and have no route yet.
-      const auto away = std::find_if(
-          group->shares.begin(), group->shares.end(),
-          [&](const auto& share) { return !state_.OwnerKnown(share.destination); });
+      const auto away =
+          std::find_if(group->shares.begin(), group->shares.end(),
+                       [&](const auto& share) { return !state_.OwnerKnown(share.destination); });
       if (reachable || away == group->shares.end()) continue;
       safe &= outbox_.Put(away->destination, group->text, message, once_.id, gate);
       *matched = true;
@@ -194,7 +194,11 @@ bool Dispatcher::Rescue(PlaceId place, uint64_t token, const Place::Awaited& los
   }
   if (!lost.groups.empty()) {
     const uint32_t sent = RescueShared(place, token, message, lost.groups, &gate);
-    pending_[token].remaining += sent;
+    Pending& pending = pending_[token];
+    pending.remaining += sent;
+    Connection* const connection = state_.connections.Find(pending.slot, pending.generation);
+    if (connection != nullptr && connection->held != nullptr)
+      connection->held->AwaitMore(pending.ordinal, sent);
   }
   *lsn = gate.lsn;
   return !gate.refused;

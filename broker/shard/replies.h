@@ -54,6 +54,11 @@ class HeldReplies {
     gate.refused |= refused;
   }
 
+  // So many more destinations are to answer before the reply with this ordinal may go.
+  void AwaitMore(uint64_t ordinal, uint32_t count) {
+    if (Waits(ordinal)) replies_[ordinal - first_].gate.destinations += count;
+  }
+
   // Whether the reply with this ordinal still waits.
   bool Waits(uint64_t ordinal) const {
     return ordinal >= first_ && ordinal - first_ < replies_.size();

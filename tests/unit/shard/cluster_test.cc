@@ -141,6 +141,37 @@ TEST_F(ClusterTest, ASharedGroupSpansNodes) {
   EXPECT_EQ(b, 5);
 }
 
+// A node dies before it has answered for what a group was sent there; another member is asked.
+TEST_F(ClusterTest, AnAckWaitsForTheMemberThatGetsItInstead) {
+  Play(R"(
+    a> connect id=@a1 keep expiry=1000 at=2
+    a< connack
+    a> subscribe 1 $share/g/t q1
+    a< suback 1 0x01
+    a drops
+    b> connect id=@b2 keep expiry=1000 at=4
+    b< connack
+    b> subscribe 1 $share/g/t q1
+    b< suback 1 0x01
+    b drops
+    p> connect id=@p0 at=0
+    p< connack
+    hold disk
+    p> publish 1 t one q1 + publish 2 t two q1
+    crash 1
+    disk 0
+    disk 1
+    disk 4
+    p< puback 1
+    p< puback 2
+    release disk
+    b> connect id=@b2 keep expiry=1000 at=4
+    b< connack present
+    b< publish t two q1 #1
+    b< publish t one q1 #2
+  )");
+}
+
 TEST_F(ClusterTest, ADeadNodeTakesItsRoutesAndLetsPublishersGo) {
   Play(R"(
     s> connect id=@s1 at=2
