@@ -24,6 +24,7 @@ jobs=$(nproc)
 passed=0
 failed=0
 failures=()
+named=60
 
 say() { printf '\n==> %s\n' "$*"; }
 
@@ -59,7 +60,9 @@ step() {
 finish() {
   say "Sum"
   local name
-  for name in ${failures[@]+"${failures[@]}"}; do echo "failed: $name"; done
+  # A build that failed has left out too many to name.
+  for name in "${failures[@]:0:$named}"; do echo "failed: $name"; done
+  ((${#failures[@]} <= named)) || echo "and $((${#failures[@]} - named)) more"
   echo "$passed passed, $failed failed"
   [[ $failed -eq 0 ]]
   exit
