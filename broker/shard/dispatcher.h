@@ -83,8 +83,8 @@ class Dispatcher {
 
   // When all answers are there the session is told whether its packet id stays taken.
   void Settle(uint64_t token, SessionRef publisher, PacketId packet_id, bool refused);
-  // What a later reply that waits for the same has to wait for. Nothing if one of this connection
-  // does.
+  // What a later reply that waits for the same has to wait for. None: for its turn, since one of
+  // this connection does.
   std::optional<Gate> WaitFor(uint64_t token, const Connection& connection) const;
 
   // The same for whoever is no connection: called once, when all answers are there.

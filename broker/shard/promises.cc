@@ -53,6 +53,7 @@ void Promises::AckPublish(Connection& connection, const Wait& wait, Qos qos, Pac
   HeldReplies::Reply reply;
   reply.counts_as_publish = !once;
   reply.publish_id = id;
+  reply.repeats = wait.repeats;
   if (state_.timing) reply.since = state_.now_micros;
   reply.bytes.assign(packet, size);
   Hold(connection, wait, std::move(reply));
@@ -102,6 +103,7 @@ void Promises::Release(Connection& connection) {
     HeldReplies::Reply reply = std::move(held.front());
     held.PopFront();
     if (reply.publish_id != 0 && reply.gate.refused) {
+      if (!reply.counts_as_publish && !reply.repeats) held.RefuseRepeated(reply.publish_id);
       RefusePublish(connection,
                     static_cast<mqtt::PacketType>(static_cast<uint8_t>(reply.bytes[0]) >> 4),
                     reply.publish_id);

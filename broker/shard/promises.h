@@ -25,6 +25,7 @@ class Promises {
   struct Wait {
     Gate gate;
     uint64_t token = 0;
+    bool repeats = false;  // see HeldReplies::Reply
   };
 
   // publish_qos1: the acknowledged packet counts against the Receive Maximum until this leaves.

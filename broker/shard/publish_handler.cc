@@ -131,8 +131,8 @@ void PacketHandler::RefuseFlood(Connection& connection) {
                       "[MQTT-3.3.4-7] more than Receive Maximum in flight"});
 }
 
-// Whether a message whose packet id is taken has to be delivered all the same; if not, it has been
-// answered.
+// Whether a message whose packet id is taken has to be delivered all the same; if not, it is
+// answered once more [MQTT-4.3.3-10].
 bool PacketHandler::AcceptRepeated(Connection& connection, Session& session) {
   using session::Inbound;
   const uint64_t known = session.inbound().StateOf(publish_.packet_id);
@@ -149,8 +149,11 @@ bool PacketHandler::AcceptRepeated(Connection& connection, Session& session) {
   Promises::Wait wait;
   if (known != Inbound::kArrived) {
     const std::optional<Gate> gate = dispatcher_.WaitFor(known, connection);
-    if (!gate) return false;  // the first one's answer is on its way
-    wait = {*gate, gate->destinations > 0 ? known : 0};
+    if (gate) {
+      wait = {*gate, gate->destinations > 0 ? known : 0};
+    } else {
+      wait.repeats = true;
+    }
   }
   if (session.recorded())
     wait.gate.lsn = state_.last_lsn;  // the record of the first one, or a later one

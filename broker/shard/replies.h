@@ -36,6 +36,9 @@ class HeldReplies {
     bool connack = false;
     // Of a PUBACK or PUBREC that may turn out to be a refusal; 0 = the reply is none.
     PacketId publish_id = 0;
+    // Of a PUBREC: for a PUBLISH that came again while the answer to the first one waits. It leaves
+    // behind that one, and says the same.
+    bool repeats = false;
     int64_t since = 0;  // when that PUBLISH came, microseconds; 0: it is not timed
     std::string bytes;
   };
@@ -43,6 +46,7 @@ class HeldReplies {
   // Returns the reply's ordinal, by which DestinationDone() finds it.
   uint64_t Push(Reply reply) {
     if (reply.counts_as_publish) ++publishes_;
+    if (reply.repeats) ++repeats_;
     replies_.push_back(std::move(reply));
     return first_ + replies_.size() - 1;
   }
@@ -59,6 +63,14 @@ class HeldReplies {
     if (Waits(ordinal)) replies_[ordinal - first_].gate.destinations += count;
   }
 
+  // The first PUBREC of this packet id was a refusal.
+  void RefuseRepeated(PacketId id) {
+    for (size_t i = 0; repeats_ > 0 && i < replies_.size(); ++i) {
+      Reply& reply = replies_[i];
+      if (reply.repeats && reply.publish_id == id) reply.gate.refused = true;
+    }
+  }
+
   // Whether the reply with this ordinal still waits.
   bool Waits(uint64_t ordinal) const {
     return ordinal >= first_ && ordinal - first_ < replies_.size();
@@ -70,6 +82,7 @@ class HeldReplies {
   Reply& front() { return replies_.front(); }
   void PopFront() {
     if (replies_.front().counts_as_publish) --publishes_;
+    if (replies_.front().repeats) --repeats_;
     replies_.pop_front();
     ++first_;
   }
@@ -78,6 +91,7 @@ class HeldReplies {
   Ring<Reply> replies_;
   uint64_t first_ = 1;
   size_t publishes_ = 0;
+  size_t repeats_ = 0;
 };
 
 }  // namespace skein::shard

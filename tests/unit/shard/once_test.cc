@@ -49,6 +49,57 @@ TEST_F(OnceTest, TheFirstCopyOfAQos2MessageMayComeSecond) {
   )");
 }
 
+// [MQTT-4.3.3-10]: each PUBLISH has its PUBREC, also while the first one's waits.
+TEST_F(OnceTest, WhatComesAgainWhileItsAnswerWaitsIsAnsweredAsOften) {
+  Play(R"(
+    s> connect id=@s1 keep expiry=100 at=2
+    s< connack
+    s> subscribe 1 t q2
+    s< suback 1 0x02
+    p> connect id=@p0 at=0
+    p< connack
+    hold disk
+    p> publish 7 t m q2 + publish 7 t m q2 dup + publish 7 t m q2
+    release disk
+    s< publish t m q2 #1
+    p< pubrec 7
+    p< pubrec 7
+    p< pubrec 7
+    p> pubrel 7
+    p< pubcomp 7
+  )");
+}
+
+TEST_F(OnceTest, WhatComesAgainWhileItsAnswerWaitsIsRefusedAsOften) {
+  Play(R"(
+    s> connect id=@s1 keep expiry=100 at=2
+    s< connack
+    s> subscribe 1 t q2
+    s< suback 1 0x02
+    s drops
+    p> connect id=@p0 at=0
+    p< connack
+  )");
+  t_.node().SetFull(true, 2);
+  t_.node().SetFull(true, 3);
+  Play(R"(
+    hold mail
+    p> publish 7 t m q2 + publish 7 t m q2 dup
+    release mail
+    p< pubrec 7 0x97
+    p< pubrec 7 0x97
+  )");
+  t_.node().SetFull(false, 2);
+  t_.node().SetFull(false, 3);
+  Play(R"(
+    p> publish 7 t m q2
+    p< pubrec 7
+    s> connect id=@s1 keep expiry=100 at=2
+    s< connack present
+    s< publish t m q2 #1
+  )");
+}
+
 // That it was taken is recorded before all who want it have answered, and so is no sign that they
 // have it: not those of the same shard, nor of the next one.
 TEST_F(OnceTest, WhoWasRefusedAQos2MessageGetsItWhenItComesAgainAfterARestart) {
